@@ -1,0 +1,71 @@
+// The master side of the auth protocol: "who is this, where is the mail" (docs/auth-protocol.md).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lib-base/result.h"
+#include "lib-net/event-loop.h"
+
+namespace culver {
+
+struct UserRecord {
+    std::string username;  // normalised
+    std::vector<std::pair<std::string, std::string>> fields;  // uid, gid, home, mail, quota_rule, ... in order
+    // The value of the first field of that name; null if absent. A bare field has an empty value.
+    const std::string* find(std::string_view key) const;
+};
+
+struct UserLookup {
+    std::string username, service;
+    std::string local_ip, remote_ip, session;
+};
+
+// A successful login to be picked up: what the login process was told about it.
+struct LoginTicket {
+    std::uint32_t client_pid = 0, auth_id = 0;
+    std::string cookie;
+    std::optional<std::uint32_t> session_pid;
+};
+
+// Blocking; one connection, opened on first use and again after a failure. One thread at a time.
+// Errors: Unavailable when authd cannot be reached or says "internal failure": a temporary failure, never "no such user".
+class AuthMasterClient {
+public:
+    explicit AuthMasterClient(std::string socket_path);
+    ~AuthMasterClient();
+
+    Result<std::optional<UserRecord>> lookup_user(const UserLookup& lookup);
+    Result<std::optional<UserRecord>> lookup_passdb(const UserLookup& lookup);
+    Result<std::optional<UserRecord>> pick_up_login(const LoginTicket& ticket);
+    Result<std::vector<std::string>> list_users(const std::string& service);
+    Result<std::uint64_t> flush_cache(const std::vector<std::string>& users);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// The same on an EventLoop, many requests at once; for dispatchers, which must never wait.
+class AsyncAuthMasterClient {
+public:
+    using Callback = std::function<void(Result<std::optional<UserRecord>>)>;
+
+    AsyncAuthMasterClient(EventLoop& loop, std::string socket_path);
+    ~AsyncAuthMasterClient();
+
+    void lookup_user(const UserLookup& lookup, Callback callback);
+    void pick_up_login(const LoginTicket& ticket, Callback callback);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace culver

@@ -1,0 +1,66 @@
+// The daemon skeleton: what the master hands to a service process, privileges, reload, stop.
+//
+// The master starts libexec/<executable> with inherited descriptors, named in the environment:
+//   CULVER_SETTINGS_FD  a memfd with Settings::serialize() (secrets only for the services that need them)
+//   CULVER_LOG_FD       a datagram socket to the master: one byte level ('D','I','W','E','F','P') + line
+//   CULVER_CONTROL_FD   a SOCK_SEQPACKET pair to the master: READY up; RELOAD (with a new settings memfd), STOP down
+//   CULVER_LISTENERS    one line per inherited listener: fd TAB kind TAB name TAB port TAB ssl
+//   CULVER_SERVICE      the service's name
+// All descriptors are close-on-exec again once taken over.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib-base/unique-fd.h"
+#include "lib-config/settings.h"
+#include "lib-net/event-loop.h"
+
+namespace culver {
+
+struct InheritedListener {
+    UniqueFd fd;  // listening, non-blocking
+    ListenerKind kind = ListenerKind::Unix;
+    std::string name;  // as in ListenerSettings
+    std::uint16_t port = 0;
+    bool ssl = false;
+};
+
+class Service {
+public:
+    // Takes over what the master handed down; logs go to the master from here on. `protocol` selects the settings view.
+    static Result<std::unique_ptr<Service>> take_over(const std::string& protocol);
+    ~Service();
+
+    const std::string& name() const;
+    EventLoop& loop();
+    // The current settings (they change on reload), filtered for the service's protocol.
+    std::shared_ptr<const Settings> settings() const;
+    std::vector<InheritedListener>& listeners();
+    // base_dir + "/" + relative, or the absolute path as it is.
+    std::string socket_path(const std::string& path) const;
+    // True when the whole server runs without root: then nothing is chrooted and no uid changes.
+    bool is_unprivileged() const;
+
+    // Becomes service { user, group, extra_groups, chroot } for ever; sets NoNewPrivs and drops all capabilities.
+    // A no-op without root.
+    Status drop_privileges();
+
+    // Called on the loop's thread after settings() has changed.
+    void on_reload(std::function<void()> callback);
+    // Called once when the master asks to stop; the service finishes its work and then calls loop().stop().
+    // Without one, the loop is stopped at once.
+    void on_stop(std::function<void()> callback);
+
+    // Tells the master that the service works (a service that dies before is restarted more slowly), then runs the loop.
+    int run();
+
+private:
+    Service();
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace culver
