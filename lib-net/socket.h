@@ -15,6 +15,7 @@ namespace culver {
 enum class Blocking { Yes, No };
 
 // A connected UNIX stream socket. `path` may be longer than sun_path (it is reached through its directory).
+// Unavailable: nobody listens there, or the listener's queue is full.
 Result<UniqueFd> connect_unix(const std::string& path, Blocking blocking);
 
 // A connected pair; `type` is SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM.
@@ -29,14 +30,16 @@ struct PeerCredentials {
 Result<PeerCredentials> peer_credentials(int fd);
 
 // One message with descriptors (SCM_RIGHTS). `bytes` is at least one byte. The caller keeps its descriptors.
-// On a stream socket the descriptors travel with the first byte; the rest is sent completely.
+// On a stream socket the descriptors travel with the first byte; the rest is sent completely, waiting if need be.
+// At most 16 descriptors. Unavailable: a non-blocking socket is full and nothing was sent.
 Status send_with_fds(int socket, std::string_view bytes, std::span<const int> fds);
 
 struct ReceivedMessage {
     std::string bytes;  // empty: the peer closed
     std::vector<UniqueFd> fds;
 };
-// One recvmsg of at most `limit` bytes and 16 descriptors; extra descriptors are closed.
+// One recvmsg of at most `limit` bytes and 16 descriptors; extra descriptors are closed. Unavailable: a non-blocking
+// socket has nothing to read. Limit: the message was longer (it is lost, its descriptors are closed).
 Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit);
 
 Status set_blocking(int fd, Blocking blocking);
