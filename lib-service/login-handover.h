@@ -1,14 +1,23 @@
 // What a login process tells a mail process with the client's socket (base_dir/login/<protocol>).
+//
+// A handover on the stream: 4 bytes length (big-endian), then serialize(); the client's descriptor travels with the first
+// byte. A connection carries any number of handovers; the replies (HandoverReply, a line each) come in their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 #include "lib-auth/auth-master-client.h"
 #include "lib-base/result.h"
 
 namespace culver {
+
+inline constexpr std::size_t kHandoverLimit = 32 << 10;
+// At most so much of what the client sent behind its login command may travel along.
+inline constexpr std::size_t kPendingInputLimit = 16 << 10;
 
 struct LoginHandover {
     LoginTicket ticket;

@@ -2,13 +2,15 @@
 //
 // The master starts libexec/<executable> with inherited descriptors, named in the environment:
 //   CULVER_SETTINGS_FD  a memfd with Settings::serialize() (secrets only for the services that need them)
-//   CULVER_LOG_FD       a datagram socket to the master: one byte level ('D','I','W','E','F','P') + line
-//   CULVER_CONTROL_FD   a SOCK_SEQPACKET pair to the master: READY up; RELOAD (with a new settings memfd), STOP down
+//   CULVER_LOG_FD       a SOCK_SEQPACKET socket to the master: one byte level ('D','I','W','E','F','P') + line
+//   CULVER_CONTROL_FD   a SOCK_SEQPACKET pair to the master: READY up; LISTEN, UNLISTEN (listeners that came and went),
+//                       RELOAD (with a new settings memfd), STOP down (docs/processes.md)
 //   CULVER_LISTENERS    one line per inherited listener: fd TAB kind TAB name TAB port TAB ssl
 //   CULVER_SERVICE      the service's name
 // All descriptors are close-on-exec again once taken over.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,18 +41,23 @@ public:
     // The current settings (they change on reload), filtered for the service's protocol.
     std::shared_ptr<const Settings> settings() const;
     std::vector<InheritedListener>& listeners();
-    // base_dir + "/" + relative, or the absolute path as it is.
+    // Watches every listener, those of later reloads included, and calls `on_ready` when a connection waits (or, for a
+    // FIFO, bytes). The reference is good during the call only. Use this or watch listeners() yourself, not both.
+    void watch_listeners(std::function<void(InheritedListener&)> on_ready);
+    // Stops and resumes watching, for a service that has as many connections as it may.
+    void pause_listeners(bool paused);
+    // base_dir + "/" + relative, or the absolute path as it is; as seen from the chroot once drop_privileges entered it.
     std::string socket_path(const std::string& path) const;
     // True when the whole server runs without root: then nothing is chrooted and no uid changes.
     bool is_unprivileged() const;
 
-    // Becomes service { user, group, extra_groups, chroot } for ever; sets NoNewPrivs and drops all capabilities.
-    // A no-op without root.
+    // Becomes service { user, group, extra_groups, chroot } for ever; sets NoNewPrivs and drops all capabilities, limits
+    // the memory to vsz_limit. Without root only the last two. A service whose user is root keeps its capabilities.
     Status drop_privileges();
 
     // Called on the loop's thread after settings() has changed.
     void on_reload(std::function<void()> callback);
-    // Called once when the master asks to stop; the service finishes its work and then calls loop().stop().
+    // Called once when the master asks to stop (or died, or SIGTERM came); the service finishes its work and then calls loop().stop().
     // Without one, the loop is stopped at once.
     void on_stop(std::function<void()> callback);
 

@@ -1,0 +1,219 @@
+#include "lib-service/worker-pool.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "lib-base/log.h"
+#include "lib-service/inheritance.h"
+#include "lib-service/worker-process.h"
+
+namespace culver {
+namespace {
+
+constexpr std::size_t kMessageLimit = 64 << 10;
+constexpr std::uint64_t kMemoryShares = 16;  // a worker of many jobs may have so many times vsz_limit
+
+struct Worker {
+    WorkerProcess process;
+    WorkerIdentity identity;
+    std::uint32_t jobs = 0;
+    bool used = false, stopping = false;
+    EventLoop::TimerId idle_timer = 0;
+};
+
+}  // namespace
+
+struct WorkerPool::Impl {
+    Service& service;
+    WorkerPoolOptions options;
+    std::function<void(pid_t, std::string_view)> on_message;
+    std::function<void(pid_t, std::string_view)> on_exit;
+    std::string executable;
+    UniqueFd settings_fd;
+    std::unordered_map<pid_t, std::unique_ptr<Worker>> workers;
+    bool stopped = false;
+
+    Status check_identity(const WorkerIdentity& identity) const;
+    Worker* find_room(const WorkerIdentity& identity);
+    Result<Worker*> start(const WorkerIdentity& identity);
+    void read_channel(pid_t pid);
+    void reap(pid_t pid);
+    void end(Worker& worker);
+    void arm_idle_timer(Worker& worker);
+    Status refresh_settings();
+    void unwatch(Worker& worker);
+};
+
+WorkerPool::WorkerPool(Service& service, WorkerPoolOptions options,
+                       std::function<void(pid_t, std::string_view message)> on_message,
+                       std::function<void(pid_t, std::string_view reason)> on_exit)
+    : impl_(new Impl{.service = service,
+                     .options = options,
+                     .on_message = std::move(on_message),
+                     .on_exit = std::move(on_exit),
+                     .executable = {},
+                     .settings_fd = {},
+                     .workers = {}}) {
+    if (auto path = own_executable()) impl_->executable = *path;
+    if (Status status = impl_->refresh_settings(); !status) log_error("Settings for workers: " + status.error().detail);
+}
+
+WorkerPool::~WorkerPool() {
+    for (auto& [pid, worker] : impl_->workers) impl_->unwatch(*worker);
+}
+
+Status WorkerPool::Impl::refresh_settings() {
+    settings_fd = TRY(make_memfd(service.settings()->without_secrets()->serialize()));
+    return {};
+}
+
+Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
+    if (service.is_unprivileged()) return {};
+    const auto settings = service.settings();
+    const std::uint64_t first = settings->number("first_valid_uid"), last = settings->number("last_valid_uid");
+    if (identity.uid == 0)
+        return fail(ErrorCode::NoPermission, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never handled as "
+                                             "root: let the userdb (or mail_uid) name another user");
+    if (identity.uid < first)
+        return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with UID {} not permitted (see first_valid_uid "
+                                                         "= {} in config file; uid from userdb lookup)", identity.uid, first));
+    if (last != 0 && identity.uid > last)
+        return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with UID {} not permitted (see last_valid_uid "
+                                                         "= {} in config file; uid from userdb lookup)", identity.uid, last));
+    return {};
+}
+
+Worker* WorkerPool::Impl::find_room(const WorkerIdentity& identity) {
+    for (auto& [pid, worker] : workers) {
+        if (worker->stopping || worker->jobs >= options.jobs_per_worker) continue;
+        if (!options.reuse && worker->used) continue;
+        if (service.is_unprivileged() || worker->identity == identity) return worker.get();
+    }
+    return nullptr;
+}
+
+Result<Worker*> WorkerPool::Impl::start(const WorkerIdentity& identity) {
+    if (workers.size() >= options.worker_limit)
+        return fail(ErrorCode::Limit, fmt::format("service({}): process_limit ({}) reached, client connections are being dropped",
+                                                  service.name(), options.worker_limit));
+    const ServiceSettings* own = service.settings()->find_service(service.name());
+    WorkerStart parameters{
+        .executable = executable,
+        .service = service.name(),
+        .target = {identity.uid, identity.gid, identity.groups, identity.chroot},
+        .change_user = !service.is_unprivileged(),
+        .memory_limit = own ? own->vsz_limit * std::min<std::uint64_t>(options.jobs_per_worker, kMemoryShares) : 0,
+        .settings_fd = settings_fd.get(),
+        .log_fd = service_log_fd(),
+    };
+    auto worker = std::make_unique<Worker>();
+    worker->process = TRY(start_worker(parameters));
+    worker->identity = identity;
+    const pid_t pid = worker->process.pid;
+    service.loop().watch(worker->process.channel.get(), Interest::Read, [this, pid](Ready) { read_channel(pid); });
+    service.loop().watch(worker->process.pidfd.get(), Interest::Read, [this, pid](Ready) { reap(pid); });
+    return (workers[pid] = std::move(worker)).get();
+}
+
+Result<pid_t> WorkerPool::assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds) {
+    TRY(impl_->check_identity(identity));
+    std::string framed = "J";
+    framed += message;
+    if (framed.size() > kMessageLimit) return fail(ErrorCode::Limit, "a job of more than 64 KiB");
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        Worker* worker = attempt == 0 ? impl_->find_room(identity) : nullptr;
+        if (!worker) {
+            worker = TRY(impl_->start(identity));
+            attempt = 1;
+        }
+        Status sent = send_with_fds(worker->process.channel.get(), framed, fds);
+        if (!sent && attempt == 1) return fail(sent.error());
+        if (!sent) continue;  // it is ending or does not keep up: another one takes the job
+        impl_->service.loop().cancel(worker->idle_timer);
+        worker->used = true;
+        ++worker->jobs;
+        return worker->process.pid;
+    }
+    return fail(ErrorCode::Unavailable, "no worker took the job");
+}
+
+void WorkerPool::job_done(pid_t pid) {
+    auto it = impl_->workers.find(pid);
+    if (it == impl_->workers.end() || it->second->jobs == 0) return;
+    if (--it->second->jobs == 0) impl_->arm_idle_timer(*it->second);
+}
+
+void WorkerPool::Impl::arm_idle_timer(Worker& worker) {
+    if (!options.reuse || stopped) return end(worker);
+    const pid_t pid = worker.process.pid;
+    service.loop().cancel(worker.idle_timer);
+    worker.idle_timer = service.loop().after(options.idle_time, [this, pid] {
+        auto it = workers.find(pid);
+        if (it != workers.end() && it->second->jobs == 0) end(*it->second);
+    });
+}
+
+void WorkerPool::Impl::end(Worker& worker) {
+    if (std::exchange(worker.stopping, true)) return;
+    [[maybe_unused]] Status status = send_with_fds(worker.process.channel.get(), "S", {});
+}
+
+void WorkerPool::Impl::read_channel(pid_t pid) {
+    for (;;) {
+        auto it = workers.find(pid);
+        if (it == workers.end()) return;
+        Worker& worker = *it->second;
+        auto message = receive_with_fds(worker.process.channel.get(), kMessageLimit);
+        if (!message && message.error().code == ErrorCode::Unavailable) return;
+        if (!message || message->bytes.empty()) {  // closed: reap() follows
+            worker.stopping = true;
+            service.loop().unwatch(worker.process.channel.get());
+            return;
+        }
+        if (on_message) on_message(pid, message->bytes);
+    }
+}
+
+void WorkerPool::Impl::unwatch(Worker& worker) {
+    service.loop().unwatch(worker.process.channel.get());
+    service.loop().unwatch(worker.process.pidfd.get());
+    service.loop().cancel(worker.idle_timer);
+}
+
+void WorkerPool::Impl::reap(pid_t pid) {
+    read_channel(pid);  // its last words first
+    auto it = workers.find(pid);
+    int status = 0;
+    if (it == workers.end() || ::waitpid(pid, &status, WNOHANG) != pid) return;
+    std::unique_ptr<Worker> worker = std::move(it->second);
+    workers.erase(it);
+    unwatch(*worker);
+    const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const std::string reason = clean ? "" : describe_exit(status);
+    if (!clean)
+        log_line(LogLevel::Fatal, fmt::format("service({}): child {} (uid {}) {}; {} of its jobs were cut off", service.name(), pid,
+                                              worker->identity.uid, reason, worker->jobs));
+    if (on_exit) on_exit(pid, reason);
+}
+
+void WorkerPool::reload() {
+    if (Status status = impl_->refresh_settings(); !status)
+        return log_error("Settings for workers: " + status.error().detail);
+    const int fds[] = {impl_->settings_fd.get()};
+    for (auto& [pid, worker] : impl_->workers) {
+        if (Status status = send_with_fds(worker->process.channel.get(), "R", fds); !status)
+            log_warning(fmt::format("worker {} keeps its old settings: {}", pid, status.error().detail));
+    }
+}
+
+void WorkerPool::stop() {
+    impl_->stopped = true;
+    for (auto& [pid, worker] : impl_->workers) impl_->end(*worker);
+}
+
+}  // namespace culver
