@@ -1,0 +1,24 @@
+// Every command of doveadm. To add one: write doveadm/commands/<words>.cpp, declare its CommandSpec in
+// doveadm/commands.h, add its line here.
+#include "doveadm/commands.h"
+
+namespace culver::doveadm {
+
+const std::vector<const CommandSpec*>& command_table() {
+    static const std::vector<const CommandSpec*> table = {
+        &kConfig,
+        &kHelp,
+        &kMailboxCreate,
+        &kMailboxDelete,
+        &kMailboxList,
+        &kMailboxMutf7,
+        &kMailboxPath,
+        &kMailboxRename,
+        &kMailboxStatus,
+        &kMailboxSubscribe,
+        &kMailboxUnsubscribe,
+    };
+    return table;
+}
+
+}  // namespace culver::doveadm

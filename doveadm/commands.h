@@ -1,0 +1,12 @@
+// The declarations of all commands; each is defined in the file of its words under doveadm/commands/.
+#pragma once
+
+#include "doveadm/command.h"
+
+namespace culver::doveadm {
+
+extern const CommandSpec kConfig, kHelp;
+extern const CommandSpec kMailboxCreate, kMailboxDelete, kMailboxList, kMailboxMutf7, kMailboxPath, kMailboxRename,
+    kMailboxStatus, kMailboxSubscribe, kMailboxUnsubscribe;
+
+}  // namespace culver::doveadm
