@@ -4,7 +4,7 @@
 
 #include "lib-base/text.h"
 #include "lib-imap/date-time.h"
-#include "lib-imap/modified-utf7.h"
+#include "lib-mail/modified-utf7.h"
 
 namespace culver {
 
@@ -105,8 +105,8 @@ std::string Parser::mailbox(std::string_view text) {
 std::string Parser::list_mailbox(std::string_view text) {
     const std::string encoded = astring(text);
     if (!ok()) return {};
-    auto name = utf7_decode(encoded);
-    if (!name) {
+    auto name = modified_utf7_decode(encoded);
+    if (!name || name->find('\0') != std::string::npos) {
         fail({ParseError::Kind::No, {}, "Mailbox name is not valid mUTF-7"});
         return {};
     }

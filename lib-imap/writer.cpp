@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "lib-base/text.h"
-#include "lib-imap/modified-utf7.h"
 #include "lib-mail/calendar.h"
+#include "lib-mail/modified-utf7.h"
 
 namespace culver {
 
@@ -77,7 +77,10 @@ void append_literal(std::string& out, std::string_view bytes) {
     out.append(bytes);
 }
 
-void append_mailbox(std::string& out, std::string_view utf8) { append_astring(out, utf7_encode(utf8)); }
+void append_mailbox(std::string& out, std::string_view utf8) {
+    // A name on disk that is no UTF-8 is shown as it is: as a literal, which is the only way to say it.
+    append_astring(out, modified_utf7_encode(utf8).value_or(std::string(utf8)));
+}
 
 void append_date_time(std::string& out, std::int64_t seconds, int offset_minutes) {
     const CivilTime time = civil_from_seconds(seconds + std::int64_t(offset_minutes) * 60);

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include "lib-imap/list-pattern.h"
-#include "lib-imap/modified-utf7.h"
 #include "lib-imap/sequence-set.h"
 #include "lib-imap/writer.h"
 
@@ -45,21 +44,6 @@ TEST(SequenceSet, GrowsInAnyOrder) {
     EXPECT_EQ(set.to_string(), "1,5:9");
     const std::uint32_t numbers[] = {3, 4, 9, 1};
     EXPECT_EQ(SequenceSet::of(numbers).to_string(), "1,3:4,9");
-}
-
-TEST(ModifiedUtf7, EncodesAndDecodes) {
-    const std::pair<const char*, const char*> cases[] = {
-        {"plain", "plain"}, {"a&b", "a&-b"},         {"ä", "&AOQ-"},      {"~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"},
-        {"😀", "&2D3eAA-"},  {"ä&ö", "&AOQ-&-&APY-"}, {"Entwürfe", "Entw&APw-rfe"}};
-    for (const auto& [utf8, encoded] : cases) {
-        EXPECT_EQ(utf7_encode(utf8), encoded);
-        EXPECT_EQ(utf7_decode(encoded), utf8);
-    }
-}
-
-TEST(ModifiedUtf7, RefusesEverySecondSpelling) {
-    for (auto text : {"&", "&AOQ", "&AGE-", "&AOQ-&AOQ-", "\xc3\xa4", "&2D0-", "&3gA-", "&AOR-", "&AO-", "&A-", "&AOQ=-", "&AAA-", "a\tb"})
-        EXPECT_FALSE(utf7_decode(text)) << text;
 }
 
 TEST(ListPattern, MatchesAsLayersOfNames) {
