@@ -17,7 +17,15 @@ struct Diagnostic {
     SettingOrigin where;
     std::string text;  // what is wrong, in Dovecot's words where it has any
     std::string hint;  // what to write instead; may be empty
+    bool text_has_place = false;  // the text names the file itself, as some of Dovecot's warnings do
 };
+
+// The line that programs print: "Error in configuration file F line N: text", without program name and level.
+std::string format_diagnostic(const Diagnostic& diagnostic);
+// All of them as doveconf, dovecot and doveadm print them, a hint on a line of its own below each:
+//   doveconf: Fatal: Error in configuration file F line N: Unknown setting: foo
+//       did you mean "food"?
+std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& program);
 
 struct LoadOptions {
     std::string path = "/etc/dovecot/dovecot.conf";

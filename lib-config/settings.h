@@ -97,7 +97,7 @@ struct SettingFilter {
     std::optional<IpAddress> local, remote;
 };
 
-class Settings {
+class Settings : public std::enable_shared_from_this<Settings> {
 public:
     // An opaque form for handing settings to another process (master to services); reading it back cannot lose anything.
     std::string serialize() const;
