@@ -46,15 +46,14 @@ class Connection:
         self.socket.sendall(line.encode() + b"\r\n" if isinstance(line, str) else line)
 
     def line(self):
-        """One line without its line end; empty at the end of the connection."""
+        """One line without its line end; None at the end of the connection."""
         while b"\n" not in self.buffer:
             try:
                 data = self.socket.recv(65536)
             except ConnectionResetError:
                 data = b""
             if not data:
-                rest, self.buffer = self.buffer, b""
-                return rest.decode(errors="replace")
+                return None
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
         return line.rstrip(b"\r").decode(errors="replace")
@@ -64,7 +63,7 @@ class Connection:
         lines = []
         while True:
             line = self.line()
-            if not line:
+            if line is None:
                 return lines
             lines.append(line)
             if line.startswith(tag + " "):
@@ -79,7 +78,7 @@ class Connection:
         """One SMTP or LMTP reply, its lines joined."""
         lines = []
         while True:
-            line = self.line()
+            line = self.line() or ""
             lines.append(line)
             if len(line) < 4 or line[3] != "-":
                 return "\n".join(lines)

@@ -27,6 +27,18 @@ def enter():
                               "--mount-proc", sys.executable, *sys.argv])
     _mount_all()
     os.environ[MARK] = "ready"
+    _stay_as_init()
+
+
+def _stay_as_init():
+    """Only the child returns. The parent is process 1 here: it buries orphans, and ends with the child's exit code."""
+    test = os.fork()
+    if test == 0:
+        return
+    while True:
+        pid, status = os.wait()
+        if pid == test:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
 
 def _run(*command):
