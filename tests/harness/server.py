@@ -48,14 +48,14 @@ def port_is_open(port, address="127.0.0.1"):
 _installed = False
 
 
-def install():
-    """Puts the server under test into /usr of the private machine."""
+def install(prefix="/usr"):
+    """Puts Culver into a prefix of the private machine."""
     global _installed
-    if _installed or not IS_CULVER:
+    if prefix == "/usr" and (_installed or not IS_CULVER):
         return
-    subprocess.run(["cmake", "--install", build_directory(), "--prefix", "/usr"], check=True,
+    subprocess.run(["cmake", "--install", build_directory(), "--prefix", prefix], check=True,
                    stdout=subprocess.DEVNULL)
-    _installed = True
+    _installed = prefix == "/usr"
 
 
 class Server:
@@ -63,8 +63,11 @@ class Server:
 
     LOG = "/var/log/dovecot.log"
 
-    def __init__(self, config=None, path="/etc/dovecot/dovecot.conf", log=True):
-        install()
+    def __init__(self, config=None, path="/etc/dovecot/dovecot.conf", log=True, program=None):
+        """`program`: another `dovecot` than the server under test; then nothing is installed."""
+        if program is None:
+            install()
+        self.program = program or "/usr/sbin/dovecot"
         self.path = path
         self.process = None
         self.log_option = log
@@ -81,7 +84,7 @@ class Server:
     def start(self, check=True):
         # Into a file: the daemon may keep what it inherits, and a pipe would then never end.
         with open("/run/start-output", "w+") as output:
-            result = subprocess.run(["/usr/sbin/dovecot", "-c", self.path], stdout=output, stderr=output, timeout=60)
+            result = subprocess.run([self.program, "-c", self.path], stdout=output, stderr=output, timeout=60)
             output.seek(0)
             result.stdout = output.read()
         if check and result.returncode != 0:

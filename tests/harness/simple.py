@@ -30,13 +30,13 @@ namespace inbox {
 """
 
 
-def start(more="", users=(USER,)):
+def start(more="", users=(USER,), program=None):
     """A running server; every user has the same password."""
     private.add_user("vmail", uid=5000, home="/var/vmail")
     os.chmod("/var/vmail", 0o700)
     private.install_file("/etc/dovecot/users", "".join(f"{user}:{PASSWORD}\n" for user in users))
     make_certificate("/etc/dovecot/dovecot.pem", "/etc/dovecot/private/dovecot.pem")
-    server = Server(CONFIG + more)
+    server = Server(CONFIG + more, program=program)
     server.start()
     wait_for(lambda: port_is_open(143) and os.path.exists(LMTP_SOCKET), "the server's ports")
     return server
