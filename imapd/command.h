@@ -23,6 +23,8 @@ public:
     virtual void parse(Parser& in) = 0;
     // The untagged responses are written to the session; what is returned becomes the tagged one.
     virtual Reply run(Session& session) = 0;
+    // Only after Reply::wait: something happened, or the time is over. The session was parked meanwhile.
+    virtual Reply resume(Session& session);
 };
 
 // In which states a command exists (RFC 3501 §3).

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -70,6 +71,9 @@ public:
     // The client has vanished or does not read: what is written goes nowhere; long commands return early.
     bool is_gone() { return client().is_gone(); }
     virtual ClientStream& client() = 0;
+
+    // Can be called from any thread, at any time (also after the session's end): the waiting command is resumed soon.
+    virtual std::function<void()> waker() = 0;
 
     // ---- the selected mailbox
     SelectedMailbox* selected() { return selected_ ? &*selected_ : nullptr; }

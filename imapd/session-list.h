@@ -1,0 +1,41 @@
+// SessionList: who is logged in; for `doveadm who` and for mail_max_userip_connections. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <unordered_map>
+#include <vector>
+
+namespace culver {
+
+class SessionList {
+public:
+    struct Entry {
+        std::string username, remote_ip;
+        pid_t pid = 0;
+    };
+
+    // The number of a new session; ids begin at 1 and are never used twice.
+    std::uint64_t add(Entry entry);
+    void set_pid(std::uint64_t id, pid_t pid);
+    // The entry that was there; pid 0 if none.
+    Entry remove(std::uint64_t id);
+    // A worker died with all its sessions; their number.
+    std::size_t remove_all_of(pid_t pid);
+
+    std::uint32_t count(const std::string& username, const std::string& remote_ip) const;
+    bool empty() const { return entries_.empty(); }
+    // One line per session: username TAB "imap" TAB pid TAB ip LF, each field tab-escaped.
+    std::string lines() const;
+
+private:
+    static std::string key(const std::string& username, const std::string& remote_ip) { return username + '\n' + remote_ip; }
+    void forget(const Entry& entry);
+
+    std::uint64_t last_id_ = 0;
+    std::unordered_map<std::uint64_t, Entry> entries_;
+    std::unordered_map<std::string, std::uint32_t> counts_;
+};
+
+}  // namespace culver

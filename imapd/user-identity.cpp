@@ -1,0 +1,130 @@
+#include "imapd/user-identity.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "lib-base/text.h"
+#include "lib-config/variables.h"
+
+namespace culver {
+namespace {
+
+constexpr std::chrono::seconds kNamesKept{10};
+constexpr std::size_t kNamesLimit = 10'000;
+constexpr std::size_t kBufferSize = 64 * 1024;
+
+// Fields of a user record that are no settings.
+constexpr std::array kNoSettings = {
+    std::string_view("uid"),          std::string_view("gid"),         std::string_view("home"),
+    std::string_view("chroot"),       std::string_view("mail"),        std::string_view("system_groups_user"),
+    std::string_view("nologin"),      std::string_view("reason"),      std::string_view("user"),
+    std::string_view("master_user"),  std::string_view("auth_user"),   std::string_view("original_user"),
+    std::string_view("anonymous"),    std::string_view("event_fields"), std::string_view("allow_nets"),
+    std::string_view("auth_token"),   std::string_view("auth_mech"),   std::string_view("session"),
+};
+
+std::string what_to_write(std::string_view what, std::string_view setting) {
+    return fmt::format("the userdb returned no {} for this user: let the userdb return {}, or set a default for all users, "
+                       "e.g. {} = vmail", what, what, setting);
+}
+
+}  // namespace
+
+const AccountNames::Entry* AccountNames::fresh(std::unordered_map<std::string, Entry>& table, const std::string& key) {
+    if (table.size() > kNamesLimit) table.clear();
+    const auto found = table.find(key);
+    return found != table.end() && found->second.until > Clock::now() ? &found->second : nullptr;
+}
+
+std::optional<uid_t> AccountNames::uid_of(const std::string& text) {
+    if (auto number = parse_uint32(text)) return number;
+    if (const Entry* known = fresh(uids_, text)) return known->number;
+    passwd buffer{};
+    passwd* found = nullptr;
+    std::string space(kBufferSize, '\0');
+    Entry entry{{}, {}, Clock::now() + kNamesKept};
+    if (::getpwnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found) entry.number = found->pw_uid;
+    return (uids_[text] = entry).number;
+}
+
+std::optional<gid_t> AccountNames::gid_of(const std::string& text) {
+    if (auto number = parse_uint32(text)) return number;
+    if (const Entry* known = fresh(gids_, text)) return known->number;
+    group buffer{};
+    group* found = nullptr;
+    std::string space(kBufferSize, '\0');
+    Entry entry{{}, {}, Clock::now() + kNamesKept};
+    if (::getgrnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found) entry.number = found->gr_gid;
+    return (gids_[text] = entry).number;
+}
+
+std::vector<gid_t> AccountNames::groups_of(const std::string& user, gid_t gid) {
+    const std::string key = user + ":" + std::to_string(gid);
+    if (const Entry* known = fresh(groups_, key)) return known->groups;
+    std::vector<gid_t> groups(1024);
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0) count = 0;
+    groups.resize(static_cast<std::size_t>(count));
+    return (groups_[key] = Entry{{}, groups, Clock::now() + kNamesKept}).groups;
+}
+
+Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& settings, AccountNames& names) {
+    UserOnMachine user;
+    const auto field_or_setting = [&](std::string_view field, std::string_view setting) {
+        const std::string* value = record.find(field);
+        return value && !value->empty() ? *value : settings.string(setting);
+    };
+    const std::string uid_text = field_or_setting("uid", "mail_uid");
+    const std::string gid_text = field_or_setting("gid", "mail_gid");
+    if (uid_text.empty())
+        return fail(ErrorCode::InvalidArgument, "Couldn't drop privileges: User is missing UID (see mail_uid setting): " +
+                                                    what_to_write("uid", "mail_uid"));
+    const auto uid = names.uid_of(uid_text);
+    if (!uid)
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("Invalid settings in userdb: uid '{}' is neither a number nor a user of this machine "
+                                "(from the userdb, or mail_uid at {})", uid_text, settings.origin("mail_uid").to_string()));
+    if (*uid == 0)
+        return fail(ErrorCode::InvalidArgument, "Invalid settings in userdb: userdb returned 0 as uid: mail is never read "
+                                                "as root, forward root's mail to an ordinary user");
+    if (gid_text.empty())
+        return fail(ErrorCode::InvalidArgument, "Couldn't drop privileges: User is missing GID (see mail_gid setting): " +
+                                                    what_to_write("gid", "mail_gid"));
+    const auto gid = names.gid_of(gid_text);
+    if (!gid)
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("Invalid settings in userdb: gid '{}' is neither a number nor a group of this machine "
+                                "(from the userdb, or mail_gid at {})", gid_text, settings.origin("mail_gid").to_string()));
+    user.identity.uid = *uid;
+    user.identity.gid = *gid;
+    if (const std::string* name = record.find("system_groups_user"); name && !name->empty())
+        user.identity.groups = names.groups_of(*name, *gid);
+    for (const std::string& group : settings.words("mail_access_groups"))
+        if (auto number = names.gid_of(group)) user.identity.groups.push_back(*number);
+
+    if (const std::string* home = record.find("home"); home && !home->empty()) {
+        user.home = *home;
+    } else if (const std::string& by_default = settings.string("mail_home"); !by_default.empty()) {
+        UserVariables variables;
+        variables.user = record.username;
+        variables.uid = uid_text;
+        variables.gid = gid_text;
+        variables.service = "imap";
+        user.home = TRY(expand_variables(by_default, variables.lookup()));
+    }
+    if (const std::string* mail = record.find("mail"); mail && !mail->empty())
+        user.overrides.emplace_back("mail_location", *mail);
+    for (const auto& [name, value] : record.fields) {
+        bool is_setting = !name.starts_with("auth_") && !name.starts_with("userdb_");
+        for (std::string_view other : kNoSettings) is_setting = is_setting && name != other;
+        if (is_setting) user.overrides.emplace_back(name, value);
+    }
+    return user;
+}
+
+}  // namespace culver
