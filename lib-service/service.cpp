@@ -169,8 +169,11 @@ void Service::Impl::watch(const InheritedListener& listener) {
     });
 }
 
+// The listeners go first: whoever starts next finds the ports free though sessions here are still being finished.
 void Service::Impl::stop() {
     if (std::exchange(stopping, true)) return;
+    for (InheritedListener& listener : listeners) loop.unwatch(listener.fd.get());
+    listeners.clear();
     if (on_stop)
         on_stop();
     else

@@ -57,7 +57,7 @@ public:
 
     // Called on the loop's thread after settings() has changed.
     void on_reload(std::function<void()> callback);
-    // Called once when the master asks to stop (or died, or SIGTERM came); the service finishes its work and then calls loop().stop().
+    // Called once, with the listeners closed already, when the master asks to stop (or died, or SIGTERM came); the service finishes its work and then calls loop().stop().
     // Without one, the loop is stopped at once.
     void on_stop(std::function<void()> callback);
 

@@ -1,0 +1,80 @@
+#include "master/child-process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lib-net/socket.h"
+#include "lib-service/inheritance.h"
+
+namespace culver {
+namespace {
+
+constexpr int kExitExec = 84;
+
+std::vector<std::string> child_environment(const ChildStart& start, int control_fd) {
+    std::vector<std::string> environment = start.environment;
+    std::string listeners;
+    for (const ListenerLine& line : start.listeners) listeners += line.to_line() + "\n";
+    environment.push_back(fmt::format("{}={}", kServiceVariable, start.service));
+    environment.push_back(fmt::format("{}={}", kSettingsFdVariable, start.settings_fd));
+    environment.push_back(fmt::format("{}={}", kLogFdVariable, start.log_fd));
+    environment.push_back(fmt::format("{}={}", kControlFdVariable, control_fd));
+    environment.push_back(fmt::format("{}={}", kListenersVariable, listeners));
+    return environment;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    for (std::string& text : strings) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
+void connect_standard_streams(int error_fd) {
+    const int null = ::open("/dev/null", O_RDWR);
+    ::dup2(null, 0);
+    ::dup2(null, 1);
+    ::dup2(error_fd >= 0 ? error_fd : null, 2);
+}
+
+[[noreturn]] void run_child(const ChildStart& start, int control_fd, char* const* arguments, char* const* environment) {
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    connect_standard_streams(start.error_fd);
+    for (int fd : {control_fd, start.settings_fd, start.log_fd}) keep_on_exec(fd);
+    for (const ListenerLine& line : start.listeners) keep_on_exec(line.fd);
+    rlimit files;
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
+    ::execve(arguments[0], arguments, environment);
+    const std::string text = fmt::format("F{}: execv({}) failed: {}", start.service, arguments[0], std::strerror(errno));
+    ::send(start.log_fd, text.data(), text.size(), MSG_NOSIGNAL);
+    ::_exit(kExitExec);
+}
+
+}  // namespace
+
+Result<ChildProcess> start_child(const ChildStart& start) {
+    auto [ours, theirs] = TRY(socket_pair(SOCK_SEQPACKET, Blocking::No));
+    std::vector<std::string> arguments = start.command;
+    std::vector<std::string> environment = child_environment(start, theirs.get());
+    auto argument_pointers = pointers(arguments);
+    auto environment_pointers = pointers(environment);
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail_errno("fork");
+    if (pid == 0) run_child(start, theirs.get(), argument_pointers.data(), environment_pointers.data());
+    return ChildProcess{pid, std::move(ours)};
+}
+
+}  // namespace culver

@@ -1,0 +1,249 @@
+#include "master/master.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+#include "lib-service/worker-process.h"
+#include "master/notify.h"
+#include "master/version.h"
+
+namespace culver {
+namespace {
+
+using std::chrono::milliseconds;
+// The services that Culver has, in the order of their start; the listeners of all others stay closed.
+constexpr const char* kServices[] = {"auth", "imap", "lmtp", "imap-login"};
+constexpr milliseconds kStopPatience{5000}, kKillPatience{8000};
+// After a crash the services of the last master may still hold the ports for a moment.
+constexpr int kBusyTries = 30;
+constexpr milliseconds kBusyPause{100};
+
+std::string program_directory(const Settings& settings) {
+    if (settings.is_set("libexec_dir")) return settings.string("libexec_dir");
+    auto own = own_executable();
+    if (!own) return settings.string("libexec_dir");
+    const std::string directory = own->substr(0, own->rfind('/'));
+    return directory.substr(0, directory.rfind('/')) + "/libexec/dovecot";
+}
+
+std::vector<std::string> protocols_of(const Settings& settings) {
+    std::string words = settings.string("protocols");
+    std::replace(words.begin(), words.end(), ',', ' ');
+    std::vector<std::string> result;
+    for (std::string_view word : split_words(words))
+        if (word != "none") result.emplace_back(word);
+    return result;
+}
+
+void log_findings(const std::vector<Diagnostic>& findings) {
+    for (const Diagnostic& each : findings) {
+        std::string text = format_diagnostic(each);
+        if (!each.hint.empty()) text += " (" + each.hint + ")";
+        each.severity == Severity::Error ? log_error(text) : log_warning(text);
+    }
+}
+
+}  // namespace
+
+Master::Master(LoadOptions options, std::shared_ptr<const Settings> settings, PidFile pid_file)
+    : options_(std::move(options)), settings_(std::move(settings)), pid_file_(std::move(pid_file)) {}
+
+Master::~Master() {
+    set_log_sink(nullptr);
+    groups_.clear();
+    retired_.clear();
+}
+
+Status Master::start() {
+    logs_ = std::make_unique<LogCollector>(loop_, TRY(LogWriter::open(LogTargets::from(*settings_))));
+    logs_->take_own_lines();
+    context_.reset(new MasterContext{loop_, *logs_, {}, program_directory(*settings_)});
+    fill_environment();
+    watch_signals();
+    log_start();
+    for (const std::string& name : wanted_services(*settings_))
+        groups_.push_back(std::make_unique<ServiceGroup>(*context_, name));
+    TRY(open_listeners());
+    TRY(pid_file_.write_own_pid());
+    start_groups();
+    return {};
+}
+
+void Master::log_start() {
+    const auto protocols = protocols_of(*settings_);
+    log_info(fmt::format("Culver v{} starting up {}", kCulverVersion,
+                         protocols.empty() ? "without any protocols" : "for " + join(protocols, ", ")));
+    log_findings(check_settings(*settings_));
+    for (const std::string& protocol : protocols) {
+        if (protocol != "imap" && protocol != "lmtp")
+            log_warning(fmt::format("protocols: Culver does not serve {} yet; its ports stay closed", protocol));
+    }
+}
+
+// What a service may see of the environment: import_environment, and where programs are found.
+void Master::fill_environment() {
+    context_->environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    std::vector<std::string> words = settings_->words("import_environment");
+    words.insert(words.end(), {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"});
+    for (const std::string& word : words) {
+        if (word == "NOTIFY_SOCKET" || word.starts_with("LISTEN_")) continue;  // for this process alone
+        if (word.find('=') != std::string::npos)
+            context_->environment.push_back(word);
+        else if (const char* value = ::getenv(word.c_str()))
+            context_->environment.push_back(word + "=" + value);
+    }
+}
+
+std::vector<std::string> Master::wanted_services(const Settings& settings) const {
+    const auto protocols = protocols_of(settings);
+    std::vector<std::string> names;
+    for (const char* name : kServices) {
+        const ServiceSettings* service = settings.find_service(name);
+        if (!service) continue;
+        const bool wanted = service->protocol.empty() || std::ranges::find(protocols, service->protocol) != protocols.end();
+        if (wanted) names.emplace_back(name);
+    }
+    return names;
+}
+
+Status Master::open_listeners() {
+    std::vector<std::string> problems;
+    for (int attempt = 0; attempt < kBusyTries; ++attempt) {
+        problems.clear();
+        for (auto& group : groups_) configure_group(*group, problems);
+        const bool busy = std::ranges::any_of(problems, [](const std::string& text) {
+            return text.find("in use") != std::string::npos || text.find("already listening") != std::string::npos;
+        });
+        if (!busy) break;
+        std::this_thread::sleep_for(kBusyPause);
+    }
+    for (const std::string& problem : problems) log_error(problem);
+    if (problems.empty()) return {};
+    return fail(ErrorCode::InUse, "Failed to start listeners");
+}
+
+void Master::configure_group(ServiceGroup& group, std::vector<std::string>& problems) {
+    for (std::string& problem : group.configure(settings_)) problems.push_back(std::move(problem));
+}
+
+void Master::start_groups() {
+    const bool serves_nobody = groups_.size() <= 1;  // auth alone: it starts when somebody asks
+    for (auto& group : groups_)
+        group->start(serves_nobody && group->name() == "auth" ? StartWhen::OnConnect : StartWhen::AtOnce);
+}
+
+void Master::watch_signals() {
+    ::signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD}) ::sigaddset(&set, number);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    loop_.watch(signals_.get(), Interest::Read, [this](Ready) {
+        signalfd_siginfo info;
+        while (::read(signals_.get(), &info, sizeof info) == sizeof info)
+            handle_signal(static_cast<int>(info.ssi_signo), static_cast<int>(info.ssi_pid), static_cast<int>(info.ssi_uid));
+    });
+}
+
+void Master::handle_signal(int number, int sender, int uid) {
+    switch (number) {
+        case SIGCHLD: return reap();
+        case SIGHUP:
+            log_warning("SIGHUP received - reloading configuration");
+            return reload();
+        case SIGUSR1:
+            logs_->reopen();
+            return;
+        default: return stop(number, sender, uid);
+    }
+}
+
+void Master::reload() {
+    if (stopping_) return;
+    LoadedSettings loaded = load_settings(options_);
+    log_findings(loaded.diagnostics);
+    if (!loaded.settings) return log_error("Reload: the configuration has errors, the old one stays in force");
+    if (loaded.settings->string("base_dir") != settings_->string("base_dir"))
+        return log_error("Reload: base_dir changed, which needs a restart; the old configuration stays in force");
+    notify_service_manager("RELOADING=1");
+    settings_ = loaded.settings;
+    log_findings(check_settings(*settings_));
+    if (auto writer = LogWriter::open(LogTargets::from(*settings_)))
+        logs_->set_writer(std::move(*writer));
+    else
+        log_error(writer.error().detail + "; the old log stays in use");
+    const auto names = wanted_services(*settings_);
+    for (auto& group : groups_) {
+        if (std::ranges::find(names, group->name()) != names.end()) continue;
+        group->stop();
+        retired_.push_back(std::move(group));
+    }
+    std::erase(groups_, nullptr);
+    std::vector<std::string> problems;
+    for (const std::string& name : names) {
+        const bool exists = std::ranges::any_of(groups_, [&](const auto& group) { return group->name() == name; });
+        if (!exists) groups_.push_back(std::make_unique<ServiceGroup>(*context_, name));
+    }
+    for (auto& group : groups_) configure_group(*group, problems);
+    for (const std::string& problem : problems) log_error(problem);
+    start_groups();
+    notify_service_manager("READY=1");
+}
+
+void Master::stop(int number, int sender, int uid) {
+    if (stopping_) return;
+    log_warning(fmt::format("Killed with signal {} (by pid={} uid={} code={})", number, sender, uid, sender ? "kill" : "kernel"));
+    stopping_ = true;
+    notify_service_manager("STOPPING=1");
+    for (auto& group : groups_) {
+        group->stop();
+        retired_.push_back(std::move(group));
+    }
+    groups_.clear();
+    loop_.after(kStopPatience, [this] {
+        for (auto& group : retired_) group->kill(SIGTERM);
+    });
+    loop_.after(kKillPatience, [this] {
+        for (auto& group : retired_) {
+            if (!group->is_empty()) log_warning(fmt::format("service({}): does not end, killing it", group->name()));
+            group->kill(SIGKILL);
+        }
+    });
+    finish_if_empty();
+}
+
+void Master::reap() {
+    int status;
+    for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        for (auto* list : {&groups_, &retired_})
+            for (auto& group : *list)
+                if (group->on_exit(pid, status)) break;
+    }
+    if (!stopping_) std::erase_if(retired_, [](const auto& group) { return group->is_empty(); });
+    finish_if_empty();
+}
+
+void Master::finish_if_empty() {
+    if (stopping_ && std::ranges::all_of(retired_, [](const auto& group) { return group->is_empty(); })) loop_.stop();
+}
+
+int Master::run() {
+    notify_service_manager("READY=1");
+    loop_.run();
+    logs_->drain();
+    pid_file_.remove();
+    return 0;
+}
+
+}  // namespace culver
