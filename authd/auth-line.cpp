@@ -1,0 +1,72 @@
+#include "authd/auth-line.h"
+
+#include <fmt/format.h>
+
+#include "lib-base/text.h"
+
+namespace culver {
+
+bool set_request_field(AuthRequest& request, std::string_view key, std::string_view value) {
+    struct Field {
+        std::string_view key;
+        std::string AuthRequest::*member;
+    };
+    static constexpr Field kFields[] = {
+        {"service", &AuthRequest::service},           {"rip", &AuthRequest::remote_ip},
+        {"lip", &AuthRequest::local_ip},              {"rport", &AuthRequest::remote_port},
+        {"lport", &AuthRequest::local_port},          {"session", &AuthRequest::session},
+        {"real_rip", &AuthRequest::real_remote_ip},   {"real_lip", &AuthRequest::real_local_ip},
+        {"local_name", &AuthRequest::local_name},     {"client_id", &AuthRequest::client_id},
+        {"cert_username", &AuthRequest::cert_username},
+    };
+    for (const Field& field : kFields) {
+        if (field.key != key) continue;
+        request.*field.member = tab_unescape(value);
+        return true;
+    }
+    if (key == "secured") request.secured = true;
+    else if (key == "nologin") request.no_login = true;
+    else if (key == "no-penalty") request.no_penalty = true;
+    else if (key == "valid-client-cert") request.valid_client_cert = true;
+    else return false;
+    return true;
+}
+
+Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) {
+    AuthLine out;
+    std::size_t position = 0;
+    auto next = [&]() -> std::optional<std::string_view> {
+        if (position > line.size()) return std::nullopt;
+        std::size_t tab = std::min(line.find('\t', position), line.size());
+        std::string_view field = line.substr(position, tab - position);
+        position = tab + 1;
+        return field;
+    };
+    next();  // the command
+    auto id = next(), mechanism = next();
+    auto number = id ? parse_uint32(*id) : std::nullopt;
+    if (!number || *number == 0 || !mechanism)
+        return fail(ErrorCode::InvalidArgument, "AUTH request had no valid id or mechanism");
+    out.request.id = *number;
+    out.mechanism = to_upper(*mechanism);
+    while (auto field = next()) {
+        if (field->empty()) continue;
+        std::size_t equals = field->find('=');
+        std::string_view key = field->substr(0, equals);
+        std::string_view value = equals == field->npos ? std::string_view() : field->substr(equals + 1);
+        if (key == "resp") {
+            if (position <= line.size()) return fail(ErrorCode::InvalidArgument, "resp= isn't the last parameter of AUTH");
+            // "=": there and empty. Nothing: absent for old clients, there and empty for those that know "final-resp-ok".
+            if (value == "=") out.base64_response = "";
+            else if (!value.empty() || minor_version >= 2) out.base64_response = std::string(value);
+            continue;
+        }
+        if (key == "final-resp-ok") out.request.final_response_ok = true;
+        else set_request_field(out.request.auth, key, value);
+    }
+    if (out.request.auth.service.empty()) return fail(ErrorCode::InvalidArgument, "AUTH request had no service");
+    out.request.auth.mechanism = out.mechanism;
+    return out;
+}
+
+}  // namespace culver

@@ -1,0 +1,52 @@
+// auth: the one process that sees password databases (docs/auth-protocol.md, ARCHITECTURE.md).
+#include <malloc.h>
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "authd/server.h"
+#include "lib-base/log.h"
+#include "lib-service/service.h"
+
+using namespace culver;
+
+namespace {
+std::size_t connection_limit(const Settings& settings) {
+    const ServiceSettings* service = settings.find_service("auth");
+    return service && service->client_limit ? service->client_limit : settings.number("default_client_limit");
+}
+}  // namespace
+
+int main() {
+    // Each arena reserves address space, of which vsz_limit gives little.
+    ::mallopt(M_ARENA_MAX, 2);
+    auto service = Service::take_over("");
+    if (!service) {
+        std::fprintf(stderr, "auth: Fatal: %s (auth is started by dovecot)\n", service.error().detail.c_str());
+        return 89;
+    }
+    Service& self = **service;
+    PasswdFileRegistry files;
+    DriverContext context{&files, nullptr};
+    if (auto dropped = self.drop_privileges(); !dropped) {
+        log_line(LogLevel::Fatal, dropped.error().detail);
+        return 89;
+    }
+    AuthServer server(self.loop(), context);
+    auto settings = self.settings();
+    set_log_debug(settings->boolean("auth_debug"));
+    if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {
+        log_line(LogLevel::Fatal, used.error().detail);
+        return 89;
+    }
+    for (InheritedListener& listener : self.listeners())
+        server.listen(std::move(listener.fd), auth_protocol_of(listener.name), connection_limit(*settings));
+    self.on_reload([&] {
+        auto fresh = self.settings();
+        set_log_debug(fresh->boolean("auth_debug"));
+        if (auto used = server.use_settings(AuthSettings::from(*fresh)); !used)
+            log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
+    });
+    return self.run();
+}

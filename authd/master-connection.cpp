@@ -1,0 +1,233 @@
+#include "authd/master-connection.h"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "authd/auth-line.h"
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+
+namespace culver {
+
+namespace {
+constexpr std::size_t kLineLimit = 64 * 1024;
+}  // namespace
+
+struct MasterConnection::Lookup {
+    std::uint32_t id = 0;
+    AuthRequest auth;
+    std::shared_ptr<const AuthEngine> engine;  // shared with the server: a reload must not pull it away under a lookup
+    UserResult user;
+    Credentials credentials;
+    bool bad_name = false;
+};
+
+MasterConnection::MasterConnection(AuthServer& server, std::uint64_t number, UniqueFd fd, AuthProtocol protocol,
+                                   UserDbRights rights)
+    : server_(server), number_(number), protocol_(protocol), rights_(rights) {
+    if (auto peer = peer_credentials(fd.get())) peer_pid_ = peer->pid;
+    lines_ = std::make_unique<LineConnection>(
+        server.loop(), std::move(fd), kLineLimit,
+        LineConnection::Callbacks{[this](std::string_view line) { handle_line(line); },
+                                  [this](LineConnection::End end, const std::string&) {
+                                      if (end == LineConnection::End::TooLong)
+                                          log_error(fmt::format("BUG: Auth master {} sent us more than {} bytes", peer_pid_, kLineLimit));
+                                      server_.connection_ended(number_);
+                                  }});
+    lines_->write(fmt::format("VERSION\t1\t1\nSPID\t{}\n", ::getpid()));
+}
+
+void MasterConnection::cut_off(const std::string& why) {
+    log_error(fmt::format("BUG: Auth master client (pid {}) sent broken input: {}", peer_pid_, why));
+    lines_->close();
+    server_.connection_ended(number_);
+}
+
+void MasterConnection::handle_line(std::string_view line) {
+    std::string_view command = line.substr(0, line.find('\t'));
+    if (command == "VERSION") {
+        auto fields = split(line, '\t');
+        if (fields.size() < 2 || fields[1] != "1") cut_off("not compatible with this server: another VERSION of the protocol");
+        return;
+    }
+    if (command == "USER") return handle_user(line);
+    if (command == "PASS") return handle_pass(line);
+    if (command == "LIST") return handle_list(line);
+    if (protocol_ == AuthProtocol::Master) {
+        if (command == "REQUEST") return handle_request(line);
+        if (command == "CPID") return;
+        if (command == "CACHE-FLUSH") {
+            auto fields = split(line, '\t');
+            auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
+            if (!id) return cut_off("CACHE-FLUSH without an id");
+            return lines_->write(fmt::format("OK\t{}\t0\n", *id));
+        }
+    }
+    cut_off(fmt::format("unknown command: {}", command.substr(0, 80)));
+}
+
+// "COMMAND id user fields...": null if the peer was cut off. A name that the rules refuse is an unknown user.
+MasterConnection::LookupPtr MasterConnection::parse_lookup(std::string_view line) {
+    auto fields = split(line, '\t');
+    auto id = fields.size() > 2 ? parse_uint32(fields[1]) : std::nullopt;
+    if (!id) {
+        cut_off(fmt::format("{} with missing parameters", fields[0]));
+        return nullptr;
+    }
+    auto lookup = std::make_shared<Lookup>();
+    lookup->id = *id;
+    lookup->engine = server_.engine();
+    for (std::size_t i = 3; i < fields.size(); ++i) {
+        std::size_t equals = fields[i].find('=');
+        set_request_field(lookup->auth, fields[i].substr(0, equals),
+                          equals == std::string_view::npos ? std::string_view() : fields[i].substr(equals + 1));
+    }
+    if (lookup->auth.service.empty()) {
+        cut_off(fmt::format("{} without service", fields[0]));
+        return nullptr;
+    }
+    if (auto named = lookup->engine->set_user(lookup->auth, tab_unescape(fields[2])); !named) {
+        if (lookup->engine->settings().verbose)
+            log_info(fmt::format("userdb({}): {}", lookup->auth.log_identity(), named.error().detail));
+        lookup->bad_name = true;
+    }
+    return lookup;
+}
+
+bool MasterConnection::may_see(const AuthRequest& request) const {
+    if (rights_.everybody) return true;
+    const AuthField* uid = request.userdb_fields.find("uid");
+    return uid && uid->value == fmt::format("{}", rights_.uid);
+}
+
+void MasterConnection::handle_user(std::string_view line) {
+    LookupPtr lookup = parse_lookup(line);
+    if (!lookup) return;
+    if (lookup->bad_name) return lines_->write(fmt::format("NOTFOUND\t{}\n", lookup->id));
+    auto done = [&server = server_, number = number_, lookup] {
+        MasterConnection* self = server.master(number);
+        if (!self) return;
+        UserResult::Kind kind = lookup->user.kind;
+        if (kind == UserResult::Kind::Found && !self->may_see(lookup->auth)) {
+            log_error(fmt::format("userdb({}): auth-userdb's permissions (0666) allow the peer's uid {} to see only its own "
+                                  "users: give the socket an owner or another mode in service auth {{ unix_listener auth-userdb }}",
+                                  lookup->auth.log_identity(), self->rights_.uid));
+            kind = UserResult::Kind::InternalFailure;
+        }
+        std::string reply;
+        if (kind == UserResult::Kind::Found) {
+            reply = fmt::format("USER\t{}\t{}", lookup->id, tab_escape(lookup->auth.user));
+            lookup->auth.userdb_fields.append_to(reply);
+        } else {
+            reply = fmt::format("{}\t{}", kind == UserResult::Kind::NotFound ? "NOTFOUND" : "FAIL", lookup->id);
+        }
+        self->write(reply + '\n');
+    };
+    bool accepted = server_.run(lookup->engine->user_work(lookup->auth),
+                                [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); }, done);
+    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+}
+
+void MasterConnection::handle_pass(std::string_view line) {
+    LookupPtr lookup = parse_lookup(line);
+    if (!lookup) return;
+    if (lookup->bad_name) return lines_->write(fmt::format("NOTFOUND\t{}\n", lookup->id));
+    if (!rights_.everybody) {
+        log_error(fmt::format("passdb({}): a peer with uid {} may not look up passdb entries", lookup->auth.log_identity(), rights_.uid));
+        return lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+    }
+    auto done = [&server = server_, number = number_, lookup] {
+        MasterConnection* self = server.master(number);
+        if (!self) return;
+        std::string reply;
+        switch (lookup->credentials.result) {
+            case AuthResult::Ok:
+            case AuthResult::NoCredentials: {
+                reply = fmt::format("PASS\t{}", lookup->id);
+                append_auth_field(reply, "user", lookup->auth.user);
+                if (lookup->auth.user != lookup->auth.original_user) append_auth_field(reply, "original_user", lookup->auth.original_user);
+                lookup->auth.fields.append_to(reply);
+                for (const AuthField& field : lookup->auth.userdb_fields)
+                    append_auth_field(reply, "userdb_" + field.key, field.value);
+                break;
+            }
+            case AuthResult::UnknownUser: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
+            default:
+                reply = fmt::format("FAIL\t{}", lookup->id);
+                if (lookup->credentials.unsupported) append_auth_field(reply, "reason", "passdb doesn't support lookups");
+                break;
+        }
+        self->write(reply + '\n');
+    };
+    bool accepted = server_.run(lookup->engine->lookup_work(lookup->auth),
+                                [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); }, done);
+    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+}
+
+void MasterConnection::handle_list(std::string_view line) {
+    auto fields = split(line, '\t');
+    auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
+    if (!id) return cut_off("LIST without an id");
+    if (!rights_.everybody) {
+        log_error(fmt::format("userdb list: a peer with uid {} may not list users", rights_.uid));
+        return lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
+    }
+    auto engine = server_.engine();
+    auto text = std::make_shared<std::string>();
+    auto status = std::make_shared<Status>();
+    bool accepted = server_.run(
+        Work::Blocking,
+        [engine, text, status, id = *id] {
+            *status = engine->iterate([&](std::string_view user) { *text += fmt::format("LIST\t{}\t{}\n", id, tab_escape(user)); });
+        },
+        [&server = server_, number = number_, text, status, id = *id] {
+            MasterConnection* self = server.master(number);
+            if (!self) return;
+            if (!*status) log_error(fmt::format("userdb list: {}", status->error().detail));
+            self->write(*text + fmt::format("DONE\t{}\t{}\n", id, *status ? "" : "fail"));
+        });
+    if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
+}
+
+void MasterConnection::handle_request(std::string_view line) {
+    auto fields = split(line, '\t');
+    if (fields.size() < 5) return cut_off("REQUEST with missing parameters");
+    auto id = parse_uint32(fields[1]), client_pid = parse_uint32(fields[2]), client_id = parse_uint32(fields[3]);
+    if (!id || !client_pid || !client_id) return cut_off("REQUEST with invalid parameters");
+    std::optional<std::uint32_t> session_pid;
+    for (std::size_t i = 5; i < fields.size(); ++i)
+        if (fields[i].starts_with("session_pid=")) session_pid = parse_uint32(fields[i].substr(12)).value_or(0);
+    auto picked = server_.pick_up(*client_pid, *client_id, tab_unescape(fields[4]), session_pid, peer_pid_);
+    if (!picked.request) {
+        log_error(picked.error);
+        return lines_->write(fmt::format("FAIL\t{}\n", *id));
+    }
+    auto lookup = std::make_shared<Lookup>();
+    lookup->id = *id;
+    lookup->auth = std::move(picked.request->auth);
+    lookup->auth.session_pid = session_pid;
+    lookup->engine = picked.request->engine;
+    auto done = [&server = server_, number = number_, lookup] {
+        MasterConnection* self = server.master(number);
+        if (!self) return;
+        std::string reply;
+        if (lookup->user.kind == UserResult::Kind::Found) {
+            reply = fmt::format("USER\t{}\t{}", lookup->id, tab_escape(lookup->auth.user));
+            lookup->auth.userdb_fields.append_to(reply);
+            append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
+            if (!lookup->auth.master_user.empty()) append_auth_field(reply, "auth_user", lookup->auth.master_user);
+        } else if (lookup->user.kind == UserResult::Kind::NotFound) {
+            log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism), lookup->auth.log_identity()));
+            reply = fmt::format("NOTFOUND\t{}", lookup->id);
+        } else {
+            reply = fmt::format("FAIL\t{}", lookup->id);
+        }
+        self->write(reply + '\n');
+    };
+    bool accepted = server_.run(lookup->engine->user_work(lookup->auth),
+                                [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); }, done);
+    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+}
+
+}  // namespace culver

@@ -1,0 +1,211 @@
+#include "authd/server.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "authd/client-connection.h"
+#include "authd/master-connection.h"
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+
+namespace culver {
+
+namespace {
+constexpr std::size_t kCpuQueueLimit = 4096, kBlockingQueueLimit = 4096, kBlockingThreads = 64;
+constexpr std::chrono::seconds kLoginKeptFor{60};
+constexpr std::size_t kKeptLoginLimit = 50'000;
+
+std::size_t core_count() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+// Mode exactly 0666 means "anybody may ask for himself": root and the socket's owner see everybody.
+UserDbRights userdb_rights(int listener_fd, int fd) {
+    sockaddr_un address{};
+    socklen_t size = sizeof address;
+    struct stat st;
+    if (::getsockname(listener_fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
+        address.sun_path[0] == '\0' || ::stat(address.sun_path, &st) != 0 || (st.st_mode & 0777) != 0666)
+        return {};
+    auto peer = peer_credentials(fd);
+    if (!peer) return {false, static_cast<uid_t>(-1)};
+    if (peer->uid == 0 || peer->uid == st.st_uid || peer->gid == st.st_gid) return {};
+    return {false, peer->uid};
+}
+}  // namespace
+
+struct AuthServer::Listener {
+    UniqueFd fd;
+    AuthProtocol protocol;
+    std::size_t limit;
+};
+
+AuthProtocol auth_protocol_of(std::string_view listener_name) {
+    std::string_view base = listener_name.substr(listener_name.rfind('/') + 1);
+    std::string_view kind = base.substr(base.rfind('-') + 1);
+    if (kind == "login" || kind == "tokenlogin") return AuthProtocol::Login;
+    if (kind == "master") return AuthProtocol::Master;
+    if (kind == "userdb") return AuthProtocol::UserDb;
+    return AuthProtocol::Client;
+}
+
+AuthServer::AuthServer(EventLoop& loop, DriverContext context)
+    : loop_(loop), context_(context), cpu_pool_(core_count(), kCpuQueueLimit), blocking_pool_(kBlockingThreads, kBlockingQueueLimit) {}
+
+AuthServer::~AuthServer() { stop_listening(); }
+
+Status AuthServer::use_settings(const AuthSettings& settings) {
+    engine_ = TRY(AuthEngine::create(settings, context_));
+    return {};
+}
+
+void AuthServer::listen(UniqueFd fd, AuthProtocol protocol, std::size_t connection_limit) {
+    auto listener = std::make_unique<Listener>(Listener{std::move(fd), protocol, connection_limit});
+    loop_.watch(listener->fd.get(), Interest::Read, [this, raw = listener.get()](Ready) { accept_from(*raw); });
+    listeners_.push_back(std::move(listener));
+}
+
+void AuthServer::stop_listening() {
+    for (auto& listener : listeners_) loop_.unwatch(listener->fd.get());
+    listeners_.clear();
+}
+
+void AuthServer::accept_from(Listener& listener) {
+    for (int i = 0; i < 64; ++i) {
+        if (clients_.size() + masters_.size() >= listener.limit) {
+            static bool complained = false;
+            if (!complained) log_warning("service(auth): client_limit reached, new connections wait");
+            complained = true;
+            // Look again soon: somebody may have left.
+            loop_.set_interest(listener.fd.get(), Interest::None);
+            int fd = listener.fd.get();
+            loop_.after(std::chrono::milliseconds(200), [this, fd] {
+                for (auto& known : listeners_)
+                    if (known->fd.get() == fd) loop_.set_interest(fd, Interest::Read);
+            });
+            return;
+        }
+        UniqueFd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!fd) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                log_error(fmt::format("accept() failed: {}", std::strerror(errno)));
+            return;
+        }
+        UserDbRights rights = listener.protocol == AuthProtocol::UserDb ? userdb_rights(listener.fd.get(), fd.get())
+                                                                        : UserDbRights{};
+        serve(std::move(fd), listener.protocol, rights);
+    }
+}
+
+void AuthServer::serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights) {
+    std::uint64_t number = next_connection_++;
+    if (protocol == AuthProtocol::Master || protocol == AuthProtocol::UserDb)
+        masters_[number] = std::make_unique<MasterConnection>(*this, number, std::move(fd), protocol, rights);
+    else
+        clients_[number] = std::make_unique<ClientConnection>(*this, number, std::move(fd), protocol);
+}
+
+bool AuthServer::is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const {
+    return std::any_of(clients_.begin(), clients_.end(), [&](const auto& item) {
+        return item.second.get() != asking && item.second->is_login() && item.second->client_pid() == pid;
+    });
+}
+
+void AuthServer::connection_ended(std::uint64_t number) {
+    // Not at once: the connection's own code is running.
+    loop_.post([this, number] {
+        clients_.erase(number);
+        masters_.erase(number);
+    });
+}
+
+bool AuthServer::run(Work work, std::function<void()> job, std::function<void()> done) {
+    if (work == Work::Cheap) {
+        job();
+        done();
+        return true;
+    }
+    ThreadPool& pool = work == Work::Cpu ? cpu_pool_ : blocking_pool_;
+    bool accepted = pool.submit([this, job = std::move(job), done = std::move(done)]() mutable {
+        job();
+        loop_.post(std::move(done));
+    });
+    if (!accepted) log_warning("auth: too much work is waiting already; refusing a request as a temporary failure");
+    return accepted;
+}
+
+ClientConnection* AuthServer::client(std::uint64_t number) {
+    auto it = clients_.find(number);
+    return it == clients_.end() || !it->second->is_open() ? nullptr : it->second.get();
+}
+
+MasterConnection* AuthServer::master(std::uint64_t number) {
+    auto it = masters_.find(number);
+    return it == masters_.end() || !it->second->is_open() ? nullptr : it->second.get();
+}
+
+void AuthServer::refuse_later(std::shared_ptr<ClientRequest> request, std::string line, std::chrono::milliseconds delay) {
+    auto due = EventLoop::Clock::now() + delay;
+    auto place = std::upper_bound(refusals_.begin(), refusals_.end(), due,
+                                  [](auto time, const Refusal& other) { return time < other.due; });
+    bool first = place == refusals_.begin();
+    refusals_.insert(place, Refusal{due, std::move(request), std::move(line)});
+    if (!first && refusal_timer_) return;
+    if (refusal_timer_) loop_.cancel(*refusal_timer_);
+    refusal_timer_ = loop_.after(delay, [this] { flush_refusals(); });
+}
+
+void AuthServer::flush_refusals() {
+    refusal_timer_.reset();
+    auto now = EventLoop::Clock::now();
+    while (!refusals_.empty() && refusals_.front().due <= now) {
+        Refusal refusal = std::move(refusals_.front());
+        refusals_.pop_front();
+        if (ClientConnection* connection = client(refusal.request->connection))
+            connection->finish(*refusal.request, refusal.line);
+    }
+    if (refusals_.empty()) return;
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(refusals_.front().due - now);
+    refusal_timer_ = loop_.after(left, [this] { flush_refusals(); });
+}
+
+void AuthServer::forget_old_logins(EventLoop::Clock::time_point now) {
+    while (!login_order_.empty() && (login_order_.front().first <= now || logins_.size() >= kKeptLoginLimit)) {
+        auto it = logins_.find(login_order_.front().second);
+        if (it != logins_.end() && it->second.expires == login_order_.front().first) logins_.erase(it);
+        login_order_.pop_front();
+    }
+}
+
+void AuthServer::keep_login(std::uint32_t client_pid, const std::string& cookie, std::shared_ptr<ClientRequest> request) {
+    auto now = EventLoop::Clock::now();
+    forget_old_logins(now);
+    std::uint64_t key = std::uint64_t{client_pid} << 32 | request->id;
+    logins_[key] = KeptLogin{cookie, std::move(request), now + kLoginKeptFor};
+    login_order_.emplace_back(now + kLoginKeptFor, key);
+}
+
+AuthServer::PickUp AuthServer::pick_up(std::uint32_t client_pid, std::uint32_t id, std::string_view cookie,
+                                       std::optional<std::uint32_t> session_pid, pid_t peer_pid) {
+    forget_old_logins(EventLoop::Clock::now());
+    auto it = logins_.find(std::uint64_t{client_pid} << 32 | id);
+    if (it == logins_.end())
+        return {nullptr, fmt::format("Master requested auth for nonexistent client {} request {}", client_pid, id)};
+    // A wrong cookie leaves the login for whom it is meant; a wrong process with the right cookie is an attack.
+    if (!equals_constant_time(it->second.cookie, cookie)) return {nullptr, "Master requested auth with a wrong cookie"};
+    auto request = std::move(it->second.request);
+    logins_.erase(it);
+    if (session_pid && static_cast<pid_t>(*session_pid) != peer_pid)
+        return {nullptr, fmt::format("Session pid {} provided by master for request {} did not match peer credentials (pid={})",
+                                     *session_pid, id, peer_pid)};
+    return {std::move(request), {}};
+}
+
+}  // namespace culver

@@ -1,0 +1,107 @@
+// AuthServer: the one auth process. Listeners and connections, the requests under way, slow work, delays of refusals.
+//
+// Everything runs on the loop's thread but the work that is handed to the pools.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "authd/client-request.h"
+#include "authd/thread-pool.h"
+#include "lib-auth/auth-engine.h"
+#include "lib-auth/penalty.h"
+#include "lib-base/unique-fd.h"
+#include "lib-net/event-loop.h"
+#include "lib-net/socket.h"
+
+namespace culver {
+
+class ClientConnection;
+class MasterConnection;
+
+enum class AuthProtocol { Client, Login, Master, UserDb };
+// By the part of the listener's base name after its last '-'.
+AuthProtocol auth_protocol_of(std::string_view listener_name);
+
+// What a peer of auth-userdb may ask: everybody's record or only his own.
+struct UserDbRights {
+    bool everybody = true;
+    uid_t uid = 0;
+};
+
+class AuthServer {
+public:
+    AuthServer(EventLoop& loop, DriverContext context);
+    ~AuthServer();
+
+    // Makes the engine of these settings the one for new requests; on an error the old one stays.
+    Status use_settings(const AuthSettings& settings);
+    // Serves a listening socket (non-blocking). `limit` connections at once; more wait in the kernel.
+    void listen(UniqueFd fd, AuthProtocol protocol, std::size_t connection_limit);
+    // A connected socket, as if it had been accepted.
+    void serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights);
+    void stop_listening();
+    bool has_connections() const { return !clients_.empty() || !masters_.empty(); }
+
+    // For connections.
+    EventLoop& loop() { return loop_; }
+    const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
+    PenaltyBox& penalties() { return penalties_; }
+    bool is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const;
+    void connection_ended(std::uint64_t number);
+    // Runs `job` off the loop if it costs `work`, and then `done` on the loop. False: overloaded, nothing will run.
+    bool run(Work work, std::function<void()> job, std::function<void()> done);
+    // The client connection by its number; null when it is gone.
+    ClientConnection* client(std::uint64_t number);
+    MasterConnection* master(std::uint64_t number);
+    // The refusal reaches the client after auth_failure_delay, together with others that are due.
+    void refuse_later(std::shared_ptr<ClientRequest> request, std::string line, std::chrono::milliseconds delay);
+
+    // Logins that wait for a mail process.
+    void keep_login(std::uint32_t client_pid, const std::string& cookie, std::shared_ptr<ClientRequest> request);
+    struct PickUp {
+        std::shared_ptr<ClientRequest> request;  // null: refused
+        std::string error;
+    };
+    PickUp pick_up(std::uint32_t client_pid, std::uint32_t id, std::string_view cookie,
+                   std::optional<std::uint32_t> session_pid, pid_t peer_pid);
+
+private:
+    struct Listener;
+    struct Refusal {
+        EventLoop::Clock::time_point due;
+        std::shared_ptr<ClientRequest> request;
+        std::string line;
+    };
+    struct KeptLogin {
+        std::string cookie;
+        std::shared_ptr<ClientRequest> request;
+        EventLoop::Clock::time_point expires;
+    };
+
+    void accept_from(Listener& listener);
+    void flush_refusals();
+    void forget_old_logins(EventLoop::Clock::time_point now);
+
+    EventLoop& loop_;
+    DriverContext context_;
+    std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
+    PenaltyBox penalties_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<ClientConnection>> clients_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<MasterConnection>> masters_;
+    std::uint64_t next_connection_ = 1;
+    std::deque<Refusal> refusals_;  // by time
+    std::optional<EventLoop::TimerId> refusal_timer_;
+    std::unordered_map<std::uint64_t, KeptLogin> logins_;  // client pid << 32 | request id
+    std::deque<std::pair<EventLoop::Clock::time_point, std::uint64_t>> login_order_;
+    ThreadPool cpu_pool_, blocking_pool_;  // last: their threads end before anything above does
+};
+
+}  // namespace culver

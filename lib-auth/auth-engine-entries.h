@@ -1,0 +1,40 @@
+// The databases of an AuthEngine as configured; private to auth-engine*.cpp.
+#pragma once
+
+#include "lib-auth/auth-engine.h"
+#include "lib-auth/result-rule.h"
+
+namespace culver {
+
+struct AuthEngine::PassDbEntry {
+    std::unique_ptr<PassDb> database;
+    std::string driver;
+    std::vector<std::string> default_fields, override_fields, mechanisms;
+    std::vector<std::string> username_filter;
+    ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
+    enum class Skip { Never, Authenticated, Unauthenticated } skip = Skip::Never;
+    bool deny = false, pass = false, master = false;
+    bool verbose = false;
+};
+
+struct AuthEngine::UserDbEntry {
+    std::unique_ptr<UserDb> database;
+    std::string driver;
+    std::vector<std::string> default_fields, override_fields;
+    ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
+    enum class Skip { Never, Found, NotFound } skip = Skip::Never;
+    bool verbose = false;
+};
+
+// One walk through the passdbs.
+struct AuthEngine::Chain {
+    const SecretString* password = nullptr;  // null: credentials are wanted
+    bool succeeded = false;
+    bool internal_failure = false;
+    bool any_lookup = false;   // at least one database could be asked for credentials
+    bool any_asked = false;
+    AuthResult last = AuthResult::UnknownUser;
+    SecretString credentials;
+};
+
+}  // namespace culver

@@ -1,0 +1,96 @@
+// AuthEngine: who may log in and who is who, by the configured databases in their order.
+//
+// Immutable once made; a reload makes another one. All calls may come from several threads, each with its own request.
+// `*_work` says what the call would cost, so that a server can keep slow ones off its event loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib-auth/auth-request.h"
+#include "lib-auth/auth-settings.h"
+#include "lib-auth/passdb.h"
+#include "lib-auth/userdb.h"
+
+namespace culver {
+
+enum class AuthResult {
+    Ok,
+    Mismatch,
+    UnknownUser,
+    Disabled,
+    Expired,
+    NoCredentials,    // the user is there, but his stored password cannot serve this mechanism
+    InternalFailure,  // could not tell
+};
+
+struct Credentials {
+    AuthResult result = AuthResult::UnknownUser;
+    SecretString password;  // with {SCHEME}; only with Ok
+    bool unsupported = false;  // with InternalFailure: no passdb supports lookups
+};
+
+struct UserResult {
+    enum class Kind { Found, NotFound, InternalFailure } kind = Kind::NotFound;
+    std::string reason;  // of a failure, for the caller's log
+};
+
+class AuthEngine {
+public:
+    // Makes every database. The error names the setting to mend; without a passdb it is Dovecot's
+    // "No passdbs specified in configuration file. PLAIN mechanism needs one".
+    static Result<std::shared_ptr<AuthEngine>> create(AuthSettings settings, const DriverContext& context);
+    ~AuthEngine();
+
+    const AuthSettings& settings() const { return settings_; }
+
+    // Normalises and checks a name (characters, translation, realm, format, master separator) and sets the user of the
+    // request. The error says for the log why the name is refused.
+    Status set_user(AuthRequest& request, std::string_view name) const;
+    // For an authorisation identity: whose mail is wanted.
+    Status set_login_user(AuthRequest& request, std::string_view name) const;
+
+    // PLAIN, LOGIN: compares a password.
+    Work verify_work(const AuthRequest& request) const;
+    AuthResult verify(AuthRequest& request, const SecretString& password) const;
+
+    // CRAM-MD5, SCRAM, EXTERNAL ...: the stored password, in whatever scheme it is.
+    Work lookup_work(const AuthRequest& request) const;
+    Credentials lookup_credentials(AuthRequest& request) const;
+    // After a mechanism has proven the user by itself: master users, as verify does.
+    AuthResult accept(AuthRequest& request) const;
+
+    // uid, gid, home and more into request.userdb_fields.
+    Work user_work(const AuthRequest& request) const;
+    UserResult lookup_user(AuthRequest& request) const;
+    Status iterate(const std::function<void(std::string_view user)>& visit) const;
+
+private:
+    struct PassDbEntry;
+    struct UserDbEntry;
+    enum class Stage { Normal, Master };
+    struct Chain;
+
+    explicit AuthEngine(AuthSettings settings);
+    Status normalise(const AuthRequest& request, std::string_view name, std::string& out) const;
+    AuthResult run_chain(AuthRequest& request, Stage stage, Chain& chain) const;
+    AuthResult ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const;
+    AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+                       const SecretString& password) const;
+    void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
+    bool is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const;
+    bool apply_fields(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply) const;
+    AuthResult become_login_user(AuthRequest& request, AuthResult result, Chain& chain) const;
+    UserResult check_existence(AuthRequest& request) const;
+    void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
+                     const SecretString* password) const;
+
+    AuthSettings settings_;
+    std::vector<PassDbEntry> passdbs_;
+    std::vector<UserDbEntry> userdbs_;
+};
+
+}  // namespace culver

@@ -1,0 +1,31 @@
+// LOGIN (draft-murchison-sasl-login): "Username:", "Password:", each answered in the clear. Old, but Outlook's only one.
+#include "lib-auth/mechanisms/makers.h"
+
+namespace culver::mechanisms {
+
+namespace {
+constexpr std::size_t kPasswordLimit = 1024;
+
+class Login final : public Mechanism {
+public:
+    SaslStep start() override { return SaslStep::challenge("Username:"); }
+
+    SaslStep step(std::string_view message) override {
+        if (message.find('\0') != message.npos) return SaslStep::failure("invalid input");
+        if (user_.empty()) {
+            if (message.empty()) return SaslStep::failure("Empty username");
+            user_ = message;
+            return SaslStep::challenge("Password:");
+        }
+        if (message.size() > kPasswordLimit) return SaslStep::failure("password is longer than 1024 bytes");
+        return SaslStep::check_password(user_, {}, message);
+    }
+
+private:
+    std::string user_;
+};
+}  // namespace
+
+std::unique_ptr<Mechanism> make_login(const AuthRequest&) { return std::make_unique<Login>(); }
+
+}  // namespace culver::mechanisms

@@ -1,0 +1,81 @@
+// PassDb: one password database. A driver is one file in passdb/ and one line in passdb/table.cpp.
+//
+// A driver only finds and compares; order, result rules, extra fields and logs belong to AuthEngine. Drivers are called
+// from several threads at once. An Error means "could not tell" and becomes a temporary failure.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lib-auth/auth-request.h"
+#include "lib-auth/auth-settings.h"
+#include "lib-auth/passwd-file.h"
+#include "lib-base/result.h"
+
+namespace culver {
+
+enum class Verdict { Match, Mismatch, UnknownUser, Disabled, Expired };
+
+// What a call costs its thread: Cheap may run on the event loop; Cpu keeps a core busy (password hashing); Blocking
+// waits for somebody else.
+enum class Work { Cheap, Cpu, Blocking };
+
+struct PassDbReply {
+    Verdict verdict = Verdict::UnknownUser;  // of lookup: Match (found) or UnknownUser
+    SecretString password;                   // of lookup: as stored, e.g. "{PLAIN}secret"
+    bool has_password = false;
+    AuthFields fields;                       // expanded; userdb_* included
+    std::string reason;                      // for the log and, as field `reason`, for the client
+};
+
+class PassDb {
+public:
+    virtual ~PassDb() = default;
+
+    // What verify (or, if `verifies_itself` is false, lookup and the comparison) costs for this request.
+    virtual Work work(const AuthRequest& request) = 0;
+    // The stored credentials. Unsupported if the database never gives them away (PAM).
+    virtual Result<PassDbReply> lookup(const AuthRequest& request) = 0;
+    // True for databases that compare by themselves.
+    virtual bool verifies_itself() const { return false; }
+    virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
+    // Of a stored password without {SCHEME}.
+    virtual std::string default_scheme() const { return "CRYPT"; }
+    // A stored password to compare with when the user is unknown, so that both take the same time; may be empty.
+    virtual std::string typical_password(const AuthRequest& request);
+};
+
+// Asks the processes that keep root's rights for what authd itself may not do (PAM). Thread-safe, blocks.
+struct PamCall {
+    std::string service, user, password, remote_ip, mechanism_service;
+    bool session = false, setcred = false;
+};
+struct PamAnswer {
+    Verdict verdict = Verdict::Mismatch;
+    bool temporary_failure = false;
+    std::string user;     // PAM_USER may have been changed by a module
+    std::string error;    // for the log
+    std::string message;  // what the modules told the user (failure_show_msg)
+};
+class PamBackend {
+public:
+    virtual ~PamBackend() = default;
+    virtual Result<PamAnswer> authenticate(const PamCall& call) = 0;
+};
+
+// What drivers may use of their surroundings; outlives them.
+struct DriverContext {
+    PasswdFileRegistry* files = nullptr;
+    PamBackend* pam = nullptr;
+};
+
+struct PassDbDriver {
+    std::string_view name;
+    Result<std::unique_ptr<PassDb>> (*make)(const PassDbSettings& settings, const DriverContext& context);
+};
+std::span<const PassDbDriver> passdb_drivers();
+
+}  // namespace culver

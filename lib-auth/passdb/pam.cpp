@@ -1,0 +1,84 @@
+// passdb pam: system users by /etc/pam.d/<service>. PAM modules block and leak, so they run in processes of their own
+// (authd/pam-workers.h); this file reads the args and the answers.
+//
+// args = [session=yes] [setcred=yes] [failure_show_msg=yes] [max_requests=N] [cache_key=...] [service name | *]
+#include <fmt/format.h>
+
+#include "lib-auth/driver-args.h"
+#include "lib-auth/passdb/drivers.h"
+#include "lib-base/text.h"
+
+namespace culver::passdb {
+
+namespace {
+class PamPassDb final : public PassDb {
+public:
+    PamPassDb(PamBackend* backend, PamCall defaults, bool show_message)
+        : backend_(backend), defaults_(std::move(defaults)), show_message_(show_message) {}
+
+    Work work(const AuthRequest&) override { return Work::Blocking; }
+    bool verifies_itself() const override { return true; }
+
+    Result<PassDbReply> lookup(const AuthRequest&) override {
+        return fail(ErrorCode::Unsupported, "passdb doesn't support credential lookups");
+    }
+
+    Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
+        if (!backend_) return fail(ErrorCode::Unavailable, "PAM is not available in this process");
+        PassDbReply reply;
+        reply.verdict = Verdict::Mismatch;
+        if (password.reveal().find('\0') != std::string_view::npos) return reply;
+        PamCall call = defaults_;
+        call.service = defaults_.service == "*" ? request.service : TRY(expand_for_request(defaults_.service, request));
+        call.user = request.user;
+        call.password = password.reveal();
+        call.remote_ip = request.remote_ip;
+        call.mechanism_service = request.service;
+        auto answer = backend_->authenticate(call);
+        ::explicit_bzero(call.password.data(), call.password.size());
+        if (!answer) return fail(answer.error());
+        if (answer->temporary_failure) return fail(ErrorCode::Unavailable, answer->error);
+        reply.verdict = answer->verdict;
+        reply.reason = answer->error;
+        if (show_message_ && !answer->message.empty() && reply.verdict != Verdict::Match)
+            reply.fields.set("reason", answer->message);
+        if (reply.verdict == Verdict::Match && !answer->user.empty() && answer->user != request.user)
+            reply.fields.set("user", answer->user);
+        return reply;
+    }
+
+private:
+    PamBackend* backend_;
+    PamCall defaults_;
+    bool show_message_;
+};
+}  // namespace
+
+Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const DriverContext& context) {
+    PamCall defaults;
+    defaults.service = "dovecot";
+    bool show_message = false;
+    for (const DriverArg& arg : parse_driver_args(settings.args)) {
+        if (arg.key == "session" || arg.key == "-session") {
+            defaults.session = arg.value != "no";
+        } else if (arg.key == "setcred") {
+            defaults.setcred = arg.value != "no";
+        } else if (arg.key == "failure_show_msg") {
+            show_message = arg.value != "no";
+        } else if (arg.key == "max_requests") {
+            if (!parse_uint32(arg.value))
+                return fail(ErrorCode::InvalidArgument, fmt::format("pam: Invalid requests_max value: {}", arg.value));
+        } else if (arg.key == "cache_key") {
+            continue;  // the cache finds the variables by itself
+        } else if (arg.key == "*" && !arg.has_value) {
+            defaults.service = "*";
+        } else if (!arg.has_value) {
+            defaults.service = arg.key;
+        } else {
+            return fail(ErrorCode::InvalidArgument, fmt::format("pam: Unknown setting: {}", arg.key));
+        }
+    }
+    return std::make_unique<PamPassDb>(context.pam, std::move(defaults), show_message);
+}
+
+}  // namespace culver::passdb

@@ -1,0 +1,109 @@
+// passdb passwd-file: see lib-auth/passwd-file.h and docs/passwd-file.md.
+#include "lib-auth/passwd-file.h"
+
+#include <fmt/format.h>
+
+#include "lib-auth/driver-args.h"
+#include "lib-auth/passdb/drivers.h"
+#include "lib-auth/password-scheme.h"
+#include "lib-base/text.h"
+
+namespace culver::passdb {
+
+namespace {
+class PasswdFilePassDb final : public PassDb {
+public:
+    PasswdFilePassDb(PasswdFileArgs args, PasswdFileRegistry& files) : args_(std::move(args)), files_(files) {
+        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path);
+    }
+
+    Work work(const AuthRequest& request) override {
+        auto file = open(request);
+        if (!file) return Work::Cheap;
+        if (!(*file)->is_current()) return Work::Cpu;  // reads the file
+        auto entry = find(request);
+        if (!entry) return Work::Cheap;
+        std::string_view password = entry->second ? entry->second->password : entry->first->typical_password();
+        const PasswordScheme* scheme = scheme_of_password(password, args_.scheme);
+        return scheme && scheme->cost == PasswordCost::Expensive && !password.empty() ? Work::Cpu : Work::Cheap;
+    }
+
+    Result<PassDbReply> lookup(const AuthRequest& request) override {
+        auto found = TRY(find(request));
+        PassDbReply reply;
+        if (!found.second) return reply;
+        const PasswdFileEntry& entry = *found.second;
+        reply.verdict = Verdict::Match;
+        reply.has_password = true;
+        reply.password = SecretString(with_bracket_scheme(entry.password));
+        for (std::string_view word : split_words(entry.extra)) {
+            std::size_t equals = word.find('=');
+            if (equals == word.npos) {
+                reply.fields.set(word, "", false);
+            } else {
+                std::string value = TRY(expand_for_request(word.substr(equals + 1), request));
+                reply.fields.set(word.substr(0, equals), value);
+            }
+        }
+        return reply;
+    }
+
+    std::string default_scheme() const override { return args_.scheme; }
+
+    std::string typical_password(const AuthRequest& request) override {
+        auto file = open(request);
+        if (!file) return {};
+        auto table = (*file)->table();
+        return table ? std::string((*table)->typical_password()) : std::string();
+    }
+
+private:
+    using Found = std::pair<std::shared_ptr<const PasswdFileTable>, std::optional<PasswdFileEntry>>;
+
+    // Nothing if the user name chooses no usable file; such a user is unknown.
+    std::optional<std::shared_ptr<PasswdFile>> open(const AuthRequest& request) {
+        if (file_) return file_;
+        auto path = expand_database_path(args_.path, request);
+        if (!path) return std::nullopt;
+        return files_.open(*path);
+    }
+
+    Result<Found> find(const AuthRequest& request) {
+        auto file = open(request);
+        if (!file) return Found{};
+        auto table = (*file)->table();
+        if (!table) {
+            // Domains without a file of their own have no users.
+            if (!file_ && table.error().code == ErrorCode::NotFound) return Found{};
+            return fail(table.error());
+        }
+        auto entry = args_.username_format == "%u" ? (*table)->find(request.user)
+                                                   : (*table)->find(TRY(expand_for_request(args_.username_format, request)));
+        return Found{std::move(*table), entry};
+    }
+
+    // libpam-pwdfile's way to name a hash: "data[34]".
+    static std::string with_bracket_scheme(std::string_view password) {
+        static constexpr std::pair<std::string_view, std::string_view> kBrackets[] = {
+            {"[13]", "{DES-CRYPT}"}, {"[34]", "{PLAIN-MD5}"}, {"[56]", "{DIGEST-MD5}"}};
+        if (!password.starts_with('{'))
+            for (auto [suffix, scheme] : kBrackets)
+                if (password.ends_with(suffix))
+                    return std::string(scheme) + std::string(password.substr(0, password.size() - suffix.size()));
+        return std::string(password);
+    }
+
+    PasswdFileArgs args_;
+    PasswdFileRegistry& files_;
+    std::shared_ptr<PasswdFile> file_;  // shared with the userdb on the same file; null if the path has variables
+};
+}  // namespace
+
+Result<std::unique_ptr<PassDb>> make_passwd_file(const PassDbSettings& settings, const DriverContext& context) {
+    PasswdFileArgs args = TRY(parse_passwd_file_args(settings.args));
+    if (!scheme_of_password("", args.scheme))
+        return fail(ErrorCode::InvalidArgument, fmt::format("passwd-file: Unknown default scheme {}", args.scheme));
+    return std::make_unique<PasswdFilePassDb>(std::move(args), *context.files);
+}
+
+}  // namespace culver::passdb

@@ -1,0 +1,23 @@
+// One line per passdb driver.
+#include "lib-auth/passdb/drivers.h"
+
+namespace culver {
+
+namespace {
+constexpr PassDbDriver kDrivers[] = {
+    {"passwd-file", passdb::make_passwd_file},
+    {"pam", passdb::make_pam},
+    {"passwd", passdb::make_passwd},
+    {"static", passdb::make_static},
+};
+}
+
+std::span<const PassDbDriver> passdb_drivers() { return kDrivers; }
+
+Result<PassDbReply> PassDb::verify(const AuthRequest&, const SecretString&) {
+    return fail(ErrorCode::Unsupported, "this database does not compare passwords by itself");
+}
+
+std::string PassDb::typical_password(const AuthRequest&) { return {}; }
+
+}  // namespace culver

@@ -1,0 +1,243 @@
+#include "lib-auth/passwd-file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "lib-auth/password-scheme.h"
+#include "lib-base/file.h"
+#include "lib-base/log.h"
+#include "lib-base/random.h"
+#include "lib-base/text.h"
+
+namespace culver {
+
+namespace {
+constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 1;
+constexpr std::size_t kFileLimit = 1ull << 32;
+constexpr std::size_t kLineLimit = 64 * 1024;
+constexpr std::size_t kRegistryLimit = 1000;
+constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
+
+// The part of a stored password that says what comparing it costs: "{SCHEME}" or "$6$".
+std::string_view password_kind(std::string_view password) {
+    if (password.starts_with('{')) return password.substr(0, password.find('}') + 1);
+    if (password.starts_with('$')) return password.substr(0, password.find('$', 1) + 1);
+    return password.substr(0, 0);
+}
+
+// A hash of crypt(3) with a character that no hash has: pasted with something behind it.
+bool has_stray_character(std::string_view password) {
+    auto [scheme, data] = split_password(password);
+    if (!data.starts_with('$') || (!scheme.empty() && !scheme.ends_with("CRYPT"))) return false;
+    return data.find_first_not_of(kCryptCharacters) != data.npos;
+}
+
+}  // namespace
+
+PasswdFileEntry parse_passwd_line(std::string_view line) {
+    PasswdFileEntry entry;
+    std::string_view fields[7];
+    std::size_t count = 0;
+    while (count < 7) {
+        std::size_t colon = line.find(':');
+        fields[count++] = line.substr(0, colon);
+        if (colon == line.npos) {
+            line = {};
+            break;
+        }
+        line.remove_prefix(colon + 1);
+        if (count == 7) {
+            // What follows is the eighth field with all its colons, e.g. IPv6 addresses.
+            if (line.starts_with(':')) entry.old_mail = line.substr(1);
+            else entry.extra = line;
+        }
+    }
+    entry.user = fields[0];
+    entry.password = fields[1];
+    entry.uid = fields[2];
+    entry.gid = fields[3];
+    entry.home = fields[5];
+    entry.has_userdb_info = count >= 4;
+    return entry;
+}
+
+std::uint64_t PasswdFileTable::hash(std::string_view user) const {
+    std::uint64_t h = seed_;
+    for (unsigned char c : user) {
+        h = (h ^ c) * 0x9E3779B97F4A7C15ull;
+        h ^= h >> 29;
+    }
+    h *= 0xBF58476D1CE4E5B9ull;
+    return h ^ (h >> 32);
+}
+
+std::string_view PasswdFileTable::line_at(std::uint64_t offset) const {
+    std::string_view rest = std::string_view(text_).substr(offset);
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+unsigned PasswdFileTable::line_number(std::uint64_t offset) const {
+    return static_cast<unsigned>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n')) + 1;
+}
+
+void PasswdFileTable::complain(unsigned line, std::string text) {
+    if (problem_count_++ < kProblemLimit) problems_.push_back({line, std::move(text)});
+}
+
+void PasswdFileTable::insert(std::string_view user, std::uint64_t offset, unsigned line) {
+    std::uint64_t h = hash(user), tag = h >> kOffsetBits << kOffsetBits;
+    std::size_t mask = slots_.size() - 1;
+    for (std::size_t i = h & mask;; i = (i + 1) & mask) {
+        std::uint64_t& slot = slots_[i].tagged;
+        if (slot == 0) {
+            slot = tag | (offset + 1);
+            ++count_;
+            return;
+        }
+        if ((slot & ~kOffsetMask) != tag) continue;
+        std::string_view other = line_at((slot & kOffsetMask) - 1);
+        if (other.substr(0, other.find(':')) == user) {
+            complain(line, fmt::format("User {} exists more than once", user));
+            return;
+        }
+    }
+}
+
+void PasswdFileTable::count_password(std::string_view password) {
+    std::string_view kind = password_kind(password);
+    auto it = std::find_if(password_kinds_.begin(), password_kinds_.end(),
+                           [&](const auto& known) { return known.first == kind; });
+    if (it == password_kinds_.end()) {
+        if (password.empty() || password_kinds_.size() == 32) return;
+        it = password_kinds_.insert(it, {std::string(kind), 0});
+    }
+    if (++it->second > typical_count_) {
+        typical_count_ = it->second;
+        // The first of the leading kind is as good as any.
+        if (password_kind(typical_password_) != kind || typical_password_.empty()) typical_password_ = password;
+    }
+}
+
+std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text) {
+    std::shared_ptr<PasswdFileTable> table(new PasswdFileTable);
+    table->text_ = std::move(text);
+    table->seed_ = random_uint64();
+    std::size_t lines = static_cast<std::size_t>(std::count(table->text_.begin(), table->text_.end(), '\n')) + 1;
+    std::size_t slots = 16;
+    while (slots < lines + lines / 2) slots *= 2;
+    table->slots_.resize(slots);
+    std::string_view all = table->text_;
+    unsigned number = 0;
+    for (std::size_t offset = 0; offset < all.size();) {
+        std::size_t end = std::min(all.find('\n', offset), all.size());
+        std::string_view line = all.substr(offset, end - offset);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        std::size_t start = offset;
+        offset = end + 1;
+        ++number;
+        if (line.empty() || line[0] == '#') continue;
+        if (line.size() > kLineLimit) {
+            table->complain(number, "Line is longer than 64 kB");
+            continue;
+        }
+        if (line.find('\0') != line.npos) {
+            table->complain(number, "Line contains a NUL character");
+            continue;
+        }
+        PasswdFileEntry entry = parse_passwd_line(line);
+        if (entry.user.empty()) {
+            table->complain(number, "User name is empty");
+            continue;
+        }
+        if (has_stray_character(entry.password))
+            table->complain(number, fmt::format("User {}: the password hash has a character behind or in it that no "
+                                                "hash has; it can never match",
+                                                entry.user));
+        table->count_password(entry.password);
+        table->insert(entry.user, start, number);
+    }
+    table->password_kinds_.clear();
+    return table;
+}
+
+std::optional<PasswdFileEntry> PasswdFileTable::find(std::string_view user) const {
+    std::uint64_t h = hash(user), tag = h >> kOffsetBits << kOffsetBits;
+    std::size_t mask = slots_.size() - 1;
+    for (std::size_t i = h & mask; slots_[i].tagged != 0; i = (i + 1) & mask) {
+        if ((slots_[i].tagged & ~kOffsetMask) != tag) continue;
+        std::uint64_t offset = (slots_[i].tagged & kOffsetMask) - 1;
+        std::string_view line = line_at(offset);
+        if (line.substr(0, line.find(':')) != user) continue;
+        return parse_passwd_line(line);
+    }
+    return std::nullopt;
+}
+
+void PasswdFileTable::for_each(const std::function<void(const PasswdFileEntry&)>& visit) const {
+    std::string_view all = text_;
+    for (std::size_t offset = 0; offset < all.size();) {
+        std::string_view line = line_at(offset);
+        offset = std::min(all.find('\n', offset), all.size() - 1) + 1;
+        if (line.empty() || line[0] == '#' || line.size() > kLineLimit) continue;
+        PasswdFileEntry entry = parse_passwd_line(line);
+        if (!entry.user.empty()) visit(entry);
+    }
+}
+
+Result<PasswdFile::Stamp> PasswdFile::stamp() const {
+    struct stat st;
+    if (::stat(path_.c_str(), &st) == 0) return Stamp{st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    int error = errno;
+    return fail(Error::from_errno(error, fmt::format("stat({}) failed (euid={})", path_, ::geteuid())));
+}
+
+bool PasswdFile::is_current() {
+    auto now = stamp();
+    std::lock_guard lock(mutex_);
+    return now && table_ && *now == stamp_;
+}
+
+Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
+    auto now = stamp();
+    if (!now) return fail(now.error());
+    {
+        std::lock_guard lock(mutex_);
+        if (table_ && *now == stamp_) return table_;
+    }
+    std::lock_guard loading(load_mutex_);
+    now = stamp();
+    if (!now) return fail(now.error());
+    {
+        std::lock_guard lock(mutex_);
+        if (table_ && *now == stamp_) return table_;
+    }
+    std::string text = TRY(read_file(path_, kFileLimit));
+    auto fresh = PasswdFileTable::parse(std::move(text));
+    for (const auto& problem : fresh->problems())
+        log_error(fmt::format("passwd-file {}:{}: {}", path_, problem.line, problem.text));
+    if (fresh->problem_count() > fresh->problems().size())
+        log_error(fmt::format("passwd-file {}: {} more lines with problems", path_,
+                              fresh->problem_count() - fresh->problems().size()));
+    std::lock_guard lock(mutex_);
+    stamp_ = *now;
+    table_ = fresh;
+    return table_;
+}
+
+std::shared_ptr<PasswdFile> PasswdFileRegistry::open(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    auto it = files_.find(path);
+    if (it != files_.end()) return it->second;
+    // Per-domain files with made-up domains must not fill the memory.
+    if (files_.size() >= kRegistryLimit) files_.clear();
+    return files_[path] = std::make_shared<PasswdFile>(path);
+}
+
+}  // namespace culver

@@ -1,0 +1,119 @@
+// passwd-file: `user:password:uid:gid:gecos:home:shell:extra fields`, one user a line, as passdb and as userdb.
+//
+// The whole file is held in memory with a hash table over it (8 bytes a user beside the text), and read again when its
+// mtime, size or inode changes; that is looked at with each lookup. A line that cannot be used is named in the log with
+// file:line and skipped. Thread-safe. Format: docs/passwd-file.md.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib-base/result.h"
+
+namespace culver {
+
+// One line taken apart; views into the table's text.
+struct PasswdFileEntry {
+    std::string_view user, password, uid, gid, home;
+    std::string_view extra;     // the eighth field: blank-separated key=value
+    std::string_view old_mail;  // old format: an empty eighth field, then the mail location
+    bool has_userdb_info = false;
+    unsigned line = 0;
+};
+
+class PasswdFileTable {
+public:
+    struct Problem {
+        unsigned line = 0;
+        std::string text;
+    };
+
+    // Parses `text`; pure. Problems are bounded: after kProblemLimit only their number is kept.
+    static std::shared_ptr<const PasswdFileTable> parse(std::string text);
+
+    std::optional<PasswdFileEntry> find(std::string_view user) const;
+    // In the order of the file.
+    void for_each(const std::function<void(const PasswdFileEntry&)>& visit) const;
+    std::size_t size() const { return count_; }
+    const std::vector<Problem>& problems() const { return problems_; }
+    std::size_t problem_count() const { return problem_count_; }
+    // The password of a user with the most frequent kind of hash: what a comparison costs for most users of this file.
+    std::string_view typical_password() const { return typical_password_; }
+
+    static constexpr std::size_t kProblemLimit = 100;
+
+private:
+    struct Slot {
+        std::uint64_t tagged = 0;  // 0: free; otherwise 24 bits of the hash and 40 bits of offset + 1
+    };
+    PasswdFileTable() = default;
+    std::uint64_t hash(std::string_view user) const;
+    void insert(std::string_view user, std::uint64_t offset, unsigned line);
+    void complain(unsigned line, std::string text);
+    void count_password(std::string_view password);
+    std::string_view line_at(std::uint64_t offset) const;
+    unsigned line_number(std::uint64_t offset) const;
+
+    std::string text_;
+    std::vector<Slot> slots_;
+    std::uint64_t seed_ = 0;
+    std::size_t count_ = 0, problem_count_ = 0;
+    std::vector<Problem> problems_;
+    std::vector<std::pair<std::string, std::size_t>> password_kinds_;
+    std::size_t typical_count_ = 0;
+    std::string typical_password_;
+};
+
+// Splits one line; never fails (missing fields are empty).
+PasswdFileEntry parse_passwd_line(std::string_view line);
+
+class PasswdFile {
+public:
+    explicit PasswdFile(std::string path) : path_(std::move(path)) {}
+
+    // The file's current content; reads it when it changed. Io/NoPermission/NotFound with Dovecot's wording.
+    Result<std::shared_ptr<const PasswdFileTable>> table();
+    // True if table() would not have to read the file: it is cheap now.
+    bool is_current();
+    const std::string& path() const { return path_; }
+
+private:
+    struct Stamp {
+        dev_t device = 0;
+        ino_t inode = 0;
+        off_t size = -1;
+        timespec mtime{};
+        bool operator==(const Stamp& other) const {
+            return device == other.device && inode == other.inode && size == other.size &&
+                   mtime.tv_sec == other.mtime.tv_sec && mtime.tv_nsec == other.mtime.tv_nsec;
+        }
+    };
+    Result<Stamp> stamp() const;
+
+    std::string path_;
+    std::mutex mutex_;       // guards stamp_ and table_
+    std::mutex load_mutex_;  // one reader at a time; taken before mutex_
+    Stamp stamp_;
+    std::shared_ptr<const PasswdFileTable> table_;  // shared with lookups under way in other threads
+};
+
+// One PasswdFile per path, so that passdb and userdb share the memory, and a reload of the settings keeps it.
+class PasswdFileRegistry {
+public:
+    std::shared_ptr<PasswdFile> open(const std::string& path);
+
+private:
+    std::mutex mutex_;  // guards files_
+    std::map<std::string, std::shared_ptr<PasswdFile>> files_;
+};
+
+}  // namespace culver

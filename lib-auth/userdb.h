@@ -1,0 +1,42 @@
+// UserDb: one user database: uid, gid, home and more of a user. A driver is one file in userdb/ and one line in
+// userdb/table.cpp. As PassDb: called from several threads, an Error means "could not tell".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lib-auth/auth-request.h"
+#include "lib-auth/passdb.h"
+
+namespace culver {
+
+struct UserDbReply {
+    bool found = false;
+    AuthFields fields;  // uid, gid, home, ...: names resolved to numbers, variables expanded
+};
+
+class UserDb {
+public:
+    virtual ~UserDb() = default;
+    virtual Work work(const AuthRequest& request) = 0;
+    virtual Result<UserDbReply> lookup(const AuthRequest& request) = 0;
+    // True if a found user still has to be looked for in the passdbs (static), unless he has just logged in.
+    virtual bool needs_existence_check() const { return false; }
+    // Every user name; Unsupported for databases that cannot say.
+    virtual Status iterate(const std::function<void(std::string_view user)>& visit);
+};
+
+struct UserDbDriver {
+    std::string_view name;
+    Result<std::unique_ptr<UserDb>> (*make)(const UserDbSettings& settings, const DriverContext& context);
+};
+std::span<const UserDbDriver> userdb_drivers();
+
+// uid and gid of a reply as numbers: digits or the name of a user or group. Errors in Dovecot's words.
+Result<std::string> resolve_uid(std::string_view text);
+Result<std::string> resolve_gid(std::string_view text);
+
+}  // namespace culver
