@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "imapd/append-limit.h"
+
 namespace culver {
 namespace {
 
 // Only what is complete stands here.
 constexpr const char* kCapability =
     "IMAP4rev1 SASL-IR ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED "
-    "CONDSTORE ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE APPENDLIMIT=268435456 LITERAL+";
+    "CONDSTORE ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ APPENDLIMIT=";
 
 bool has_special_use(const Settings& settings) {
     return std::ranges::any_of(settings.namespaces(), [](const NamespaceSettings& space) {
@@ -21,7 +23,7 @@ bool has_special_use(const Settings& settings) {
 std::string capability_text(const Settings& settings) {
     const std::string& configured = settings.string("imap_capability");
     if (!configured.empty() && configured[0] != '+') return configured;
-    std::string text = kCapability;
+    std::string text = kCapability + std::to_string(kAppendLimit);
     if (has_special_use(settings)) text += " SPECIAL-USE";
     for (const std::string& word : settings.words("imap_capability"))
         text += " " + (word[0] == '+' ? word.substr(1) : word);

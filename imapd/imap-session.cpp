@@ -244,6 +244,8 @@ void ImapSession::finish_command(Reply result) {
     const bool failed = result.kind == Reply::Kind::Bad || result.kind == Reply::Kind::Invalid;
     if ((spec_->effects & Effects::Syncs) && selected_ && !failed && !client_.is_gone()) {
         if (auto synced = sync(expunge_policy()); !synced) {
+            if (synced.error().code == ErrorCode::NotFound)
+                return say_bye("Selected mailbox was deleted, have to disconnect.", "Selected mailbox was deleted");
             const Reply trouble = Reply::from(synced.error());
             if (result.kind == Reply::Kind::Ok) result = trouble;
         }

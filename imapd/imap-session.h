@@ -54,6 +54,7 @@ public:
     std::string_view tag() const override { return tag_; }
     ClientStream& client() override { return client_; }
     std::function<void()> waker() override { return waker_; }
+    void end() override { ended_ = true; }
 
 private:
     bool begin();

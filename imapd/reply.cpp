@@ -14,7 +14,7 @@ std::string_view response_code(ErrorCode code, std::string_view not_found) {
         case ErrorCode::NotFound: return not_found;
         case ErrorCode::AlreadyExists: return "ALREADYEXISTS";
         case ErrorCode::InvalidArgument: return "CANNOT";
-        case ErrorCode::Unsupported: return "CANNOT";
+        case ErrorCode::Unsupported: return {};  // RFC 5530 has no word for "this server does not"
         case ErrorCode::NoPermission: return "NOPERM";
         case ErrorCode::OverQuota: return "OVERQUOTA";
         case ErrorCode::NoSpace: return "OVERQUOTA";

@@ -72,6 +72,8 @@ public:
     bool is_gone() { return client().is_gone(); }
     virtual ClientStream& client() = 0;
 
+    // The session ends after the running command's tagged reply (LOGOUT).
+    virtual void end() = 0;
     // Can be called from any thread, at any time (also after the session's end): the waiting command is resumed soon.
     virtual std::function<void()> waker() = 0;
 
@@ -101,6 +103,8 @@ public:
     void append_flags(std::string& line, const MessageInfo& info);
     // "* FLAGS (...)" and "* OK [PERMANENTFLAGS ...]" if the mailbox has keywords that the client has not seen.
     void announce_keywords();
+    // The same two lines in any case (SELECT).
+    void tell_keywords();
     // Tells expunges (unless held), flags, EXISTS and RECENT. Commands with Effects::Syncs need not call it.
     Status sync(MailboxView::Expunges expunges);
 

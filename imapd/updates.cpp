@@ -23,7 +23,11 @@ void Session::announce_keywords() {
         if (keywords_.size() < now.size()) keywords_ = std::move(now);
         return;
     }
-    keywords_ = std::move(now);
+    tell_keywords();
+}
+
+void Session::tell_keywords() {
+    keywords_ = mailbox().keywords();
     selected_->keywords_told = keywords_.size();
     std::string& line = out();
     line.append("* FLAGS (").append(kSystemFlags);
