@@ -73,6 +73,10 @@ public:
     virtual Status rename(const MailboxName& from, const MailboxName& to) = 0;
     virtual Status subscribe(const MailboxName& name, bool subscribed) = 0;
     virtual bool exists(const MailboxName& name) = 0;
+    // As subscribe, but for names that need not exist (doveadm mailbox subscribe).
+    virtual Status subscribe_any(const MailboxName& name, bool subscribed) = 0;
+    // Where the mailbox lies, or would lie if it existed.
+    virtual Result<MailboxPaths> paths(const MailboxName& name) = 0;
     // The separator of the namespace that `name` belongs to.
     virtual char separator_for(const MailboxName& name) const = 0;
     virtual MailboxCache& cache() = 0;

@@ -45,16 +45,17 @@ Status rename_exclusively(const std::string& from, const std::string& to) {
     return fail_errno("rename(" + from + ", " + to + ")");
 }
 
-Status check_levels(std::string_view path, char separator) {
+Status check_levels(std::string_view path, char separator, FolderLayout::Purpose purpose) {
+    const bool is_new = purpose == FolderLayout::Purpose::Create;
     if (path.empty()) return refuse_name("Invalid mailbox name: Name is empty");
     if (path.front() == kLevelSeparator) return refuse_name("Invalid mailbox name: Begins with hierarchy separator");
     if (path.back() == kLevelSeparator) return refuse_name("Invalid mailbox name: Ends with hierarchy separator");
-    if (path.front() == '~') return refuse_name("Invalid mailbox name: Begins with '~'");
+    if (is_new && path.front() == '~') return refuse_name("Invalid mailbox name: Begins with '~'");
     const auto levels = levels_of(path);
-    if (levels.size() > kFolderDepth) return refuse_name("Mailbox name too long");
+    if (is_new && levels.size() > kFolderDepth) return refuse_name("Mailbox name too long");
     for (const std::string_view level : levels) {
         if (level.empty()) return refuse_name("Invalid mailbox name: Has adjacent hierarchy separators");
-        if (level.size() > kLevelLimit) return refuse_name("Mailbox name too long");
+        if (is_new && level.size() > kLevelLimit) return refuse_name("Mailbox name too long");
         if (separator != '/' && level.find('/') != std::string_view::npos)
             return refuse_name("Invalid mailbox name: Name must not have '/' characters");
         for (const char c : level) {

@@ -28,7 +28,9 @@ public:
     virtual ~FolderLayout() = default;
 
     // Whether the storage can hold this name; InvalidArgument with Dovecot's client text. `separator` is the namespace's.
-    virtual Status check(std::string_view path, char separator) const = 0;
+    // Use: for a folder that may be there already, whoever made it; Create: the stricter rules for new ones.
+    enum class Purpose { Use, Create };
+    virtual Status check(std::string_view path, char separator, Purpose purpose) const = 0;
     // Every folder that has a directory, INBOX not included, in no order. At most kFolderLimit; odd directory entries are
     // skipped. NotFound if the root does not exist.
     virtual Result<std::vector<FoundFolder>> scan() const = 0;
@@ -71,7 +73,7 @@ inline constexpr std::size_t kLevelLimit = 200;  // bytes of one level
 inline constexpr std::string_view kTemporaryPrefix = "culver.tmp.";
 
 // The rules that all layouts share: empty levels, "~", "/", reserved names, lengths.
-Status check_levels(std::string_view path, char separator);
+Status check_levels(std::string_view path, char separator, FolderLayout::Purpose purpose);
 std::unexpected<Error> refuse_name(std::string text);
 std::unexpected<Error> already_exists(const char* client_text);
 std::unexpected<Error> no_such_mailbox();

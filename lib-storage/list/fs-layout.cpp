@@ -37,8 +37,8 @@ class FsLayout final : public FolderLayout {
 public:
     explicit FsLayout(MailLocation location) : FolderLayout(std::move(location)) {}
 
-    Status check(std::string_view path, char separator) const override {
-        TRY(check_levels(path, separator));
+    Status check(std::string_view path, char separator, Purpose purpose) const override {
+        TRY(check_levels(path, separator, purpose));
         for (const std::string_view level : levels_of(path)) {
             if (level == ".") return refuse_name("Invalid mailbox name: Contains '.' part");
             if (level == "..") return refuse_name("Invalid mailbox name: Contains '..' part");

@@ -15,10 +15,10 @@ class MaildirLayout final : public FolderLayout {
 public:
     explicit MaildirLayout(MailLocation location) : FolderLayout(std::move(location)) {}
 
-    Status check(std::string_view path, char separator) const override {
+    Status check(std::string_view path, char separator, Purpose purpose) const override {
         if (separator != '.' && path.find('.') != std::string_view::npos)
             return refuse_name("Character not allowed in mailbox name: '.'");
-        TRY(check_levels(path, separator));
+        TRY(check_levels(path, separator, purpose));
         // The whole name is one directory's name.
         if (directory_name(path).size() > 255) return refuse_name("Mailbox name too long");
         return {};
@@ -108,7 +108,7 @@ public:
         }
         if (moves.empty()) return no_such_mailbox();
         for (const auto& move : moves) {
-            TRY(check(move.second, '.'));
+            TRY(check(move.second, '.', Purpose::Create));
             if (presence(move.second) != Presence::Missing) return already_exists("Target mailbox already exists");
         }
         std::sort(moves.begin(), moves.end());
