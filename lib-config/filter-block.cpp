@@ -21,6 +21,9 @@ std::size_t depth(std::string_view name) {
 // Networks as written, or the addresses of a host name.
 std::expected<std::vector<IpNetwork>, ValueError> parse_addresses(std::string_view label) {
     if (auto network = IpNetwork::parse(label)) return std::vector<IpNetwork>{*network};
+    if (auto slash = label.find('/'); slash != std::string_view::npos && IpAddress::parse(label.substr(0, slash)))
+        return std::unexpected(ValueError{fmt::format("Invalid network mask: {}", label.substr(slash + 1)),
+                                          "write the number of leading bits that count, as in 192.0.2.0/24"});
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
@@ -37,6 +40,14 @@ std::expected<std::vector<IpNetwork>, ValueError> parse_addresses(std::string_vi
     return networks;
 }
 
+bool is_inside(const std::vector<IpNetwork>& inner, const std::vector<IpNetwork>& outer) {
+    return std::ranges::all_of(inner, [&](const IpNetwork& network) {
+        return std::ranges::any_of(outer, [&](const IpNetwork& around) {
+            return around.prefix_length <= network.prefix_length && around.contains(network.address);
+        });
+    });
+}
+
 }  // namespace
 
 std::string_view filter_name(std::string_view block_name) {
@@ -49,10 +60,11 @@ bool is_filter_name(std::string_view block_name) { return !filter_name(block_nam
 std::expected<Condition, ValueError> make_condition(const Condition& outer, std::string_view outer_name,
                                                     std::string_view name, const std::string& label) {
     Condition made = outer;
-    if (!outer_name.empty() && depth(name) <= depth(outer_name)) {
-        std::string way_out = name == outer_name ? fmt::format("Nested {0} {{ {0} {{ .. }} }} block not allowed", name)
-            : fmt::format("{0} {{ {1} {{ .. }} }} not allowed (use {1} {{ {0} {{ .. }} }} instead)", outer_name, name);
-        return std::unexpected(ValueError{std::move(way_out), "turn the two blocks inside out"});
+    if (name == "protocol" && outer_name == "protocol")
+        return std::unexpected(ValueError{"Nested protocol { protocol { .. } } block not allowed", "close the outer block first"});
+    if (!outer_name.empty() && depth(name) < depth(outer_name)) {
+        return std::unexpected(ValueError{fmt::format("{0} {{ {1} {{ .. }} }} not allowed (use {1} {{ {0} {{ .. }} }} instead)",
+                                                      outer_name, name), "turn the two blocks inside out"});
     }
     if (name == "protocol") {
         made.protocol = label;
@@ -61,6 +73,9 @@ std::expected<Condition, ValueError> make_condition(const Condition& outer, std:
     } else {
         auto networks = parse_addresses(label);
         if (!networks) return std::unexpected(networks.error());
+        if (name == outer_name && !is_inside(*networks, name == "local" ? outer.local : outer.remote))
+            return std::unexpected(ValueError{fmt::format("{0} net1 {{ {0} net2 {{ .. }} }} requires net2 to be inside net1", name),
+                                              "close the outer block first"});
         (name == "local" ? made.local : made.remote) = std::move(*networks);
         (name == "local" ? made.local_text : made.remote_text) = label;
     }

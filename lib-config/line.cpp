@@ -31,11 +31,9 @@ std::string_view cut_comment(std::string_view line, bool& ambiguous) {
     return line;
 }
 
-// The text between quotes, with \" and \\ unescaped in double quotes.
+// The text between quotes; a backslash makes the next character an ordinary one.
 std::string unquote(std::string_view text) {
-    char quote = text.front();
     text = text.substr(1, text.size() - 2);
-    if (quote == '\'') return std::string(text);
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -148,11 +146,11 @@ Line parse_line(std::string_view text) {
 
 std::string quote_value(std::string_view value) {
     bool needs = !value.empty() && (is_blank(value.front()) || is_blank(value.back()) ||
-                                    value.find('#') != std::string_view::npos || is_quoted(value));
+                                    value.find_first_of("#\n") != std::string_view::npos || is_quoted(value));
     if (!needs) return std::string(value);
     std::string out = "\"";
     for (char c : value) {
-        if (c == '"' || c == '\\') out += '\\';
+        if (c == '"' || c == '\'' || c == '\\') out += '\\';
         out += c;
     }
     return out + '"';

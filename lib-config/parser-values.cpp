@@ -68,7 +68,7 @@ void Parser::parse_text(const std::string& path, std::string text) {
 void Parser::include(const Line& line) {
     bool must_exist = line.kind == LineKind::Include;
     if (sources_.empty()) return;
-    if (line.value.empty()) return error("Expecting a path after !include", "write !include conf.d/*.conf");
+    if (line.value.empty()) return error("No matches", "write the path behind it: !include conf.d/*.conf");
     std::string pattern = relative_to(sources_.back()->path, line.value);
     glob_t found{};
     int failed = glob(pattern.c_str(), GLOB_BRACE, nullptr, &found);
@@ -90,6 +90,8 @@ void Parser::include_file(const std::string& path, bool must_exist) {
         return error("Too many include files: " + path, "include fewer files");
     std::string text;
     if (int failed = read_any(path, text); failed != 0) {
+        if (failed == EISDIR) return warning(fmt::format("{} is a directory, nothing is read from it", path),
+                                             fmt::format("write {}/*.conf", path));
         if (must_exist) error(fmt::format("Couldn't open include file {}: {}", path, std::strerror(failed)),
                               "make the file readable, or write !include_try");
         return;

@@ -7,6 +7,36 @@
 
 namespace culver::config {
 
+void merge_block(Block& onto, const Block& from) {
+    for (const auto& [row, value] : from.values) onto.set(row) = value;
+    for (const auto& [key, value] : from.free) onto.set_free(key) = value;
+    if (from.place.file != 0 && onto.place.file == 0) onto.place = from.place;
+    onto.is_default = onto.is_default || from.is_default;
+    for (const auto& child : from.blocks) {
+        bool meets = !child->name.empty() || block_spec(child->kind).free_keys;
+        bool adds = child->kind == BlockKind::PassDb || child->kind == BlockKind::UserDb || !meets;
+        Block* known = adds ? nullptr : onto.find_block(child->kind, child->name);
+        if (known == nullptr) known = &onto.add_block(child->kind, child->name, child->place);
+        merge_block(*known, *child);
+    }
+}
+
+std::unique_ptr<Block> merge_scopes(const Config& config, const std::vector<std::uint16_t>& scopes) {
+    auto merged = std::make_unique<Block>(BlockKind::Root);
+    merge_block(*merged, config.scopes[0]->root);
+    for (auto index : scopes) {
+        const Block& root = config.scopes[index]->root;
+        auto before = merged->blocks.size();
+        merge_block(*merged, root);
+        // Databases of a filter are asked before those outside it.
+        std::ranges::stable_partition(merged->blocks, [&](const std::unique_ptr<Block>& block) {
+            bool is_new = &block - merged->blocks.data() >= static_cast<std::ptrdiff_t>(before);
+            return is_new && (block->kind == BlockKind::PassDb || block->kind == BlockKind::UserDb);
+        });
+    }
+    return merged;
+}
+
 namespace {
 
 // Every scalar at its built-in default, converted once.
@@ -171,17 +201,6 @@ void read_service(const Config& config, const View& view, const Block& block, Se
     for (const auto& child : block.blocks) out.listeners.push_back(read_listener(Reader(config, view, *child), *child));
 }
 
-// Lays the values of `from` over `onto`; named blocks meet by name, others are added.
-void merge(Block& onto, const Block& from) {
-    for (const auto& [row, value] : from.values) onto.set(row) = value;
-    if (from.place.file != 0 && onto.place.file == 0) onto.place = from.place;
-    for (const auto& child : from.blocks) {
-        Block* known = child->name.empty() ? nullptr : onto.find_block(child->kind, child->name);
-        if (known == nullptr) known = &onto.add_block(child->kind, child->name, child->place);
-        merge(*known, *child);
-    }
-}
-
 // Blocks of one kind from all scopes; only the blocks' own two levels are walked.
 std::vector<std::unique_ptr<Block>> merged_blocks(const Config& config, const std::vector<std::uint16_t>& scopes,
                                                   BlockKind kind) {
@@ -190,7 +209,7 @@ std::vector<std::unique_ptr<Block>> merged_blocks(const Config& config, const st
         for (const auto& block : root.blocks) {
             if (block->kind != kind) continue;
             Block* known = block->name.empty() ? nullptr : all.find_block(kind, block->name);
-            merge(known != nullptr ? *known : all.add_block(kind, block->name, block->place), *block);
+            merge_block(known != nullptr ? *known : all.add_block(kind, block->name, block->place), *block);
         }
     };
     add_from(config.scopes[0]->root);

@@ -28,15 +28,21 @@ enum class SettingType : std::uint8_t {
 // something other than its default.
 enum class Support : std::uint8_t { Acts, Later };
 
+// Whose business a setting is; `doveconf -m` and docs/settings.md go by it.
+enum class Area : std::uint8_t {
+    Common, Master, Users, Auth, AuthLogin, Login, Greeting, Ssl, Mail, Remote, Imap, ImapLogin, Session, Pop3, Lmtp,
+    Delivery, Sending, Submission, Sieve, Doveadm, Director, Stats, Replication, Dict,
+};
+
 struct SettingSpec {
     std::string_view name;
     SettingType type = SettingType::Text;
     std::string_view default_value;  // in the form in which it is printed
     Support support = Support::Acts;
     std::string_view help;            // one line for docs/settings.md
+    Area area = Area::Common;         // settings outside blocks
     std::string_view choices = {};    // Choice: the words, blank-separated
     bool secret = false;              // hidden by doveconf, kept from mail processes
-    std::string_view words = {};      // Text: the only words that may stand in the list; empty = anything
 };
 
 enum class BlockKind : std::uint8_t {

@@ -138,6 +138,7 @@ public:
     struct Data;
     explicit Settings(std::shared_ptr<const Data> data);
     ~Settings();
+    const Data& data() const { return *data_; }  // for lib-config itself
 
 private:
     std::shared_ptr<const Data> data_;  // shared by all views of one configuration

@@ -94,6 +94,13 @@ bool Condition::is_same_as(const Condition& other) const {
 
 bool Condition::is_less_specific(const Condition& other) const { return rank(*this) < rank(other); }
 
+bool Condition::is_printed_before(const Condition& other) const {
+    auto order = [](const Condition& of) {
+        return std::tuple(of.local_name.size(), bits(of.local), bits(of.remote), !of.protocol.empty());
+    };
+    return order(*this) < order(other);
+}
+
 std::vector<std::uint16_t> matching_scopes(const Config& config, const SettingFilter& filter) {
     std::vector<std::uint16_t> found;
     for (std::size_t i = 1; i < config.scopes.size(); ++i)

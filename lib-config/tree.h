@@ -64,6 +64,7 @@ struct Condition {
     bool is_same_as(const Condition& other) const;
     // Orders from general to specific, so that what is applied last wins.
     bool is_less_specific(const Condition& other) const;
+    bool is_printed_before(const Condition& other) const;
 };
 
 struct Scope {
@@ -99,6 +100,11 @@ struct View {
     std::vector<NamespaceSettings> namespaces;
     std::vector<ServiceSettings> services;
 };
+
+// Lays the values of `from` over `onto`; named blocks meet by name, others are added.
+void merge_block(Block& onto, const Block& from);
+// Everything that applies under `scopes` as one block; passdb and userdb of filters stand first.
+std::unique_ptr<Block> merge_scopes(const Config& config, const std::vector<std::uint16_t>& scopes);
 
 // The indexes of the scopes that apply under `filter`, in the order in which they are to be applied; [0] not included.
 std::vector<std::uint16_t> matching_scopes(const Config& config, const SettingFilter& filter);
