@@ -79,13 +79,13 @@ void ClientConnection::handle_version(std::string_view line) {
 
 void ClientConnection::handle_cpid(std::string_view line) {
     auto fields = split(line, '\t');
-    auto pid = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
+    std::uint32_t pid = fields.size() > 1 ? parse_uint32(fields[1]).value_or(0) : 0;
     if (!minor_version_) return cut_off("CPID before VERSION");
     if (client_pid_ != 0) return cut_off("CPID given twice");
-    if (!pid || *pid == 0) return cut_off("invalid CPID");
+    if (pid == 0) return cut_off("invalid CPID");
     // Logins are picked up by this number, so on login sockets it must be one connection's own.
-    if (is_login() && server_.is_client_pid_taken(*pid, this)) return cut_off("CPID of another connection");
-    client_pid_ = *pid;
+    if (is_login() && server_.is_client_pid_taken(pid, this)) return cut_off("CPID of another connection");
+    client_pid_ = pid;
     lines_->write(fmt::format("SPID\t{}\nCUID\t{}\nCOOKIE\t{}\nDONE\n", ::getpid(), number_, cookie_));
 }
 
@@ -282,9 +282,8 @@ void ClientConnection::refuse(const RequestPtr& request, AuthResult result, std:
     request->state = ClientRequest::State::Refused;
     std::string line = fmt::format("FAIL\t{}", request->id);
     // A name that was never read is not echoed; one that was refused is, as it came.
-    bool named = !auth.user.empty() || !auth.original_user.empty() || result != AuthResult::Mismatch;
-    if (named) append_auth_field(line, "user", auth.user);
-    if (named && (auth.translated_user.empty() || auth.user != auth.original_user))
+    if (auth.named) append_auth_field(line, "user", auth.user);
+    if (auth.named && (auth.translated_user.empty() || auth.user != auth.original_user))
         append_auth_field(line, "original_user", auth.original_user);
     if (auth.no_delay) line += "\tnodelay";
     if (result == AuthResult::InternalFailure) line += "\tcode=temp_fail";

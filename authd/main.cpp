@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "authd/pam-workers.h"
 #include "authd/server.h"
 #include "lib-base/log.h"
 #include "lib-service/service.h"
@@ -28,20 +29,30 @@ int main() {
     }
     Service& self = **service;
     PasswdFileRegistry files;
-    DriverContext context{&files, nullptr};
+    auto settings = self.settings();
+    // While there is one thread and, as a rule, still root.
+    PamWorkers::Options pam_options;
+    if (const ServiceSettings* worker = settings->find_service("auth-worker")) pam_options.user = worker->user;
+    auto pam = PamWorkers::start(pam_options);
+    if (!pam) {
+        log_line(LogLevel::Fatal, pam.error().detail);
+        return 89;
+    }
+    DriverContext context{&files, pam->get()};
     if (auto dropped = self.drop_privileges(); !dropped) {
         log_line(LogLevel::Fatal, dropped.error().detail);
         return 89;
     }
     AuthServer server(self.loop(), context);
-    auto settings = self.settings();
     set_log_debug(settings->boolean("auth_debug"));
     if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {
         log_line(LogLevel::Fatal, used.error().detail);
         return 89;
     }
-    for (InheritedListener& listener : self.listeners())
-        server.listen(std::move(listener.fd), auth_protocol_of(listener.name), connection_limit(*settings));
+    server.limit_connections(connection_limit(*settings), [&](bool full) { self.pause_listeners(full); });
+    self.watch_listeners([&](InheritedListener& listener) {
+        server.accept_from(listener.fd.get(), auth_protocol_of(listener.name));
+    });
     self.on_reload([&] {
         auto fresh = self.settings();
         set_log_debug(fresh->boolean("auth_debug"));

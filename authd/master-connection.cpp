@@ -195,10 +195,12 @@ void MasterConnection::handle_request(std::string_view line) {
     if (fields.size() < 5) return cut_off("REQUEST with missing parameters");
     auto id = parse_uint32(fields[1]), client_pid = parse_uint32(fields[2]), client_id = parse_uint32(fields[3]);
     if (!id || !client_pid || !client_id) return cut_off("REQUEST with invalid parameters");
+    std::string cookie = tab_unescape(fields[4]);
+    if (cookie.size() != 32 || !hex_decode(cookie)) return cut_off("Master sent broken REQUEST cookie");
     std::optional<std::uint32_t> session_pid;
     for (std::size_t i = 5; i < fields.size(); ++i)
         if (fields[i].starts_with("session_pid=")) session_pid = parse_uint32(fields[i].substr(12)).value_or(0);
-    auto picked = server_.pick_up(*client_pid, *client_id, tab_unescape(fields[4]), session_pid, peer_pid_);
+    auto picked = server_.pick_up(*client_pid, *client_id, cookie, session_pid, peer_pid_);
     if (!picked.request) {
         log_error(picked.error);
         return lines_->write(fmt::format("FAIL\t{}\n", *id));

@@ -41,12 +41,6 @@ UserDbRights userdb_rights(int listener_fd, int fd) {
 }
 }  // namespace
 
-struct AuthServer::Listener {
-    UniqueFd fd;
-    AuthProtocol protocol;
-    std::size_t limit;
-};
-
 AuthProtocol auth_protocol_of(std::string_view listener_name) {
     std::string_view base = listener_name.substr(listener_name.rfind('/') + 1);
     std::string_view kind = base.substr(base.rfind('-') + 1);
@@ -59,48 +53,34 @@ AuthProtocol auth_protocol_of(std::string_view listener_name) {
 AuthServer::AuthServer(EventLoop& loop, DriverContext context)
     : loop_(loop), context_(context), cpu_pool_(core_count(), kCpuQueueLimit), blocking_pool_(kBlockingThreads, kBlockingQueueLimit) {}
 
-AuthServer::~AuthServer() { stop_listening(); }
+AuthServer::~AuthServer() = default;
 
 Status AuthServer::use_settings(const AuthSettings& settings) {
     engine_ = TRY(AuthEngine::create(settings, context_));
     return {};
 }
 
-void AuthServer::listen(UniqueFd fd, AuthProtocol protocol, std::size_t connection_limit) {
-    auto listener = std::make_unique<Listener>(Listener{std::move(fd), protocol, connection_limit});
-    loop_.watch(listener->fd.get(), Interest::Read, [this, raw = listener.get()](Ready) { accept_from(*raw); });
-    listeners_.push_back(std::move(listener));
+void AuthServer::limit_connections(std::size_t limit, std::function<void(bool full)> on_full) {
+    connection_limit_ = limit;
+    on_full_ = std::move(on_full);
 }
 
-void AuthServer::stop_listening() {
-    for (auto& listener : listeners_) loop_.unwatch(listener->fd.get());
-    listeners_.clear();
-}
-
-void AuthServer::accept_from(Listener& listener) {
+void AuthServer::accept_from(int listener, AuthProtocol protocol) {
     for (int i = 0; i < 64; ++i) {
-        if (clients_.size() + masters_.size() >= listener.limit) {
-            static bool complained = false;
-            if (!complained) log_warning("service(auth): client_limit reached, new connections wait");
-            complained = true;
-            // Look again soon: somebody may have left.
-            loop_.set_interest(listener.fd.get(), Interest::None);
-            int fd = listener.fd.get();
-            loop_.after(std::chrono::milliseconds(200), [this, fd] {
-                for (auto& known : listeners_)
-                    if (known->fd.get() == fd) loop_.set_interest(fd, Interest::Read);
-            });
+        if (clients_.size() + masters_.size() >= connection_limit_) {
+            if (!is_full_) log_warning("service(auth): client_limit reached, new connections wait: raise client_limit in service auth");
+            is_full_ = true;
+            if (on_full_) on_full_(true);
             return;
         }
-        UniqueFd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
                 log_error(fmt::format("accept() failed: {}", std::strerror(errno)));
             return;
         }
-        UserDbRights rights = listener.protocol == AuthProtocol::UserDb ? userdb_rights(listener.fd.get(), fd.get())
-                                                                        : UserDbRights{};
-        serve(std::move(fd), listener.protocol, rights);
+        UserDbRights rights = protocol == AuthProtocol::UserDb ? userdb_rights(listener, fd.get()) : UserDbRights{};
+        serve(std::move(fd), protocol, rights);
     }
 }
 
@@ -123,6 +103,9 @@ void AuthServer::connection_ended(std::uint64_t number) {
     loop_.post([this, number] {
         clients_.erase(number);
         masters_.erase(number);
+        if (!is_full_ || clients_.size() + masters_.size() >= connection_limit_) return;
+        is_full_ = false;
+        if (on_full_) on_full_(false);
     });
 }
 

@@ -8,9 +8,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "authd/client-request.h"
 #include "authd/thread-pool.h"
@@ -42,11 +42,12 @@ public:
 
     // Makes the engine of these settings the one for new requests; on an error the old one stays.
     Status use_settings(const AuthSettings& settings);
-    // Serves a listening socket (non-blocking). `limit` connections at once; more wait in the kernel.
-    void listen(UniqueFd fd, AuthProtocol protocol, std::size_t connection_limit);
+    // Takes the connections that wait at a listening socket (non-blocking). Above the limit they stay in the kernel's
+    // queue and `on_full(true)` is called; `on_full(false)` when there is room again.
+    void accept_from(int listener, AuthProtocol protocol);
+    void limit_connections(std::size_t limit, std::function<void(bool full)> on_full);
     // A connected socket, as if it had been accepted.
     void serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights);
-    void stop_listening();
     bool has_connections() const { return !clients_.empty() || !masters_.empty(); }
 
     // For connections.
@@ -73,7 +74,6 @@ public:
                    std::optional<std::uint32_t> session_pid, pid_t peer_pid);
 
 private:
-    struct Listener;
     struct Refusal {
         EventLoop::Clock::time_point due;
         std::shared_ptr<ClientRequest> request;
@@ -85,7 +85,6 @@ private:
         EventLoop::Clock::time_point expires;
     };
 
-    void accept_from(Listener& listener);
     void flush_refusals();
     void forget_old_logins(EventLoop::Clock::time_point now);
 
@@ -93,7 +92,9 @@ private:
     DriverContext context_;
     std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
     PenaltyBox penalties_;
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::size_t connection_limit_ = 1000;
+    std::function<void(bool full)> on_full_;
+    bool is_full_ = false;
     std::unordered_map<std::uint64_t, std::unique_ptr<ClientConnection>> clients_;
     std::unordered_map<std::uint64_t, std::unique_ptr<MasterConnection>> masters_;
     std::uint64_t next_connection_ = 1;

@@ -116,7 +116,7 @@ void AuthClient::Impl::lost(const std::string& why) {
         callback(temporary_failure());
         if (still_here.expired()) return;
     }
-    if (was_ready && on_state) on_state(false);
+    if (on_state) on_state(false);  // also when it was never ready: clients are waiting for it
 }
 
 void AuthClient::Impl::handle_reply(const std::vector<std::string_view>& fields) {

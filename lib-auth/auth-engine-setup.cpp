@@ -130,6 +130,7 @@ Status AuthEngine::normalise(const AuthRequest& request, std::string_view name, 
 }
 
 Status AuthEngine::set_user(AuthRequest& request, std::string_view name) const {
+    request.named = true;
     request.original_user = name;
     request.user = name;
     std::string_view separators = settings_.master_user_separator;

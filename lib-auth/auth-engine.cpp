@@ -45,7 +45,8 @@ std::string_view describe(AuthResult result) {
 std::string given_password(const std::string& setting, const SecretString& password) {
     if (setting == "no" || setting.empty()) return {};
     std::string_view kind = std::string_view(setting).substr(0, setting.find(':'));
-    auto limit = kind.size() < setting.size() ? parse_uint32(std::string_view(setting).substr(kind.size() + 1)) : std::nullopt;
+    std::size_t limit = std::string::npos;
+    if (kind.size() < setting.size()) limit = parse_uint32(std::string_view(setting).substr(kind.size() + 1)).value_or(0);
     std::string text;
     if (kind == "plain" || kind == "yes") {
         text = password.reveal();
@@ -54,7 +55,7 @@ std::string given_password(const std::string& setting, const SecretString& passw
         SHA1(reinterpret_cast<const unsigned char*>(password.reveal().data()), password.size(), digest);
         text = hex_encode({reinterpret_cast<const char*>(digest), sizeof digest});
     }
-    if (limit && *limit < text.size()) text.resize(*limit);
+    if (limit < text.size()) text.resize(limit);
     return (kind == "sha1" ? " (SHA1 of given password: " : " (given password: ") + text + ')';
 }
 }  // namespace
@@ -283,7 +284,7 @@ AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password
     } else {
         bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
         if (!masters) {
-            log_info(fmt::format("{}({}): Attempted master login with no master passdbs (trying to log in as user: {})",
+            log_info(fmt::format("{}({}): login user: Master user login attempted without master passdbs (as {})",
                                  to_lower(request.mechanism), request.log_identity(), request.login_user));
             return AuthResult::Mismatch;
         }

@@ -25,6 +25,7 @@ struct AuthRequest {
     std::string translated_user;  // normalised, before any database changed it
     std::string login_user;     // whose mail is wanted, when a master user logs in
     std::string master_user;    // who logged in as somebody else
+    bool named = false;         // a user name was given, good or bad
     SecretString password;      // for %w and for logs that the admin asked for
 
     AuthFields fields;         // what the passdbs returned, for the client
