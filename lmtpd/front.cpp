@@ -1,0 +1,101 @@
+#include "lmtpd/front.h"
+
+#include <unistd.h>
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+#include "lmtpd/connection.h"
+#include "lmtpd/front-message.h"
+
+namespace culver {
+namespace {
+
+constexpr std::chrono::seconds kStopLimit{30};  // how long deliveries under way may take once the server stops
+
+class Front {
+public:
+    explicit Front(WorkerChannel& dispatcher)
+        : dispatcher_(dispatcher),
+          users_(loop_, socket_path(*dispatcher.settings())),
+          channels_(loop_, [this](std::string_view line) { return dispatcher_.send(line); }),
+          context_{loop_, users_, channels_, dispatcher.settings(), {}} {}
+
+    int run() {
+        set_log_prefix(fmt::format("lmtp({}): ", ::getpid()));
+        loop_.watch(dispatcher_.fd(), Interest::Read, [this](Ready) { read_dispatcher(); });
+        loop_.run();
+        return 0;
+    }
+
+private:
+    static std::string socket_path(const Settings& settings) { return settings.string("base_dir") + "/auth-userdb"; }
+
+    void read_dispatcher() {
+        auto message = dispatcher_.receive();
+        if (!message) {
+            log_error("The dispatcher cannot be understood: " + message.error().detail);
+            return loop_.stop();
+        }
+        switch (message->kind) {
+            case WorkerChannel::Message::Kind::Job: return handle(*message);
+            case WorkerChannel::Message::Kind::Reload:
+                context_.settings = dispatcher_.settings();
+                return;
+            case WorkerChannel::Message::Kind::Stop: return stop();
+            case WorkerChannel::Message::Kind::Closed: return loop_.stop();
+        }
+    }
+
+    void handle(WorkerChannel::Message& message) {
+        const std::string_view line = message.bytes;
+        if (line.starts_with(kConnection) && !message.fds.empty()) return connect(std::move(message.fds[0]));
+        if (auto refusal = WorkerRefusal::parse(line)) return channels_.refused(*refusal);
+        if (auto grant = WorkerGrant::parse(line); grant && !message.fds.empty())
+            return channels_.granted(*grant, std::move(message.fds[0]));
+    }
+
+    void connect(UniqueFd fd) {
+        const std::uint64_t id = next_connection_++;
+        auto connection = std::make_shared<Connection>(context_, std::move(fd), [this, id] {
+            if (Status told = dispatcher_.send(kClosedMessage); !told) log_error("The dispatcher cannot be told: " + told.error().detail);
+            // Not now: the connection is still running.
+            loop_.post([this, id] {
+                connections_.erase(id);
+                if (stopping_ && connections_.empty()) loop_.stop();
+            });
+        });
+        connections_[id] = connection;
+        connection->start();
+        if (stopping_) connection->shut_down();
+    }
+
+    void stop() {
+        stopping_ = true;
+        auto connections = connections_;  // shutting one down may end it
+        for (auto& [id, connection] : connections) connection->shut_down();
+        if (connections_.empty()) return loop_.stop();
+        loop_.after(kStopLimit, [this] {
+            log_warning(fmt::format("Stopping with {} deliveries under way", channels_.pending()));
+            loop_.stop();
+        });
+    }
+
+    WorkerChannel& dispatcher_;
+    EventLoop loop_;
+    AsyncAuthMasterClient users_;
+    DeliveryChannels channels_;
+    FrontContext context_;
+    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+    std::uint64_t next_connection_ = 1;
+    bool stopping_ = false;
+};
+
+}  // namespace
+
+int run_front(WorkerChannel& channel) { return Front(channel).run(); }
+
+}  // namespace culver
