@@ -10,10 +10,13 @@ namespace culver {
 
 namespace {
 
+// Few enough escapes and nothing that a quoted string cannot hold.
 bool fits_quotes(std::string_view text) {
+    int escapes = 0;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x80 || byte == 0 || byte == '\r' || byte == '\n' || byte == '"' || byte == '\\') return false;
+        if (byte >= 0x80 || byte == 0 || byte == '\r' || byte == '\n') return false;
+        if ((byte == '"' || byte == '\\') && ++escapes > 4) return false;
     }
     return true;
 }
@@ -45,9 +48,29 @@ void append_number(std::string& out, std::uint64_t number) {
 }
 
 void append_string(std::string& out, std::string_view text) {
-    if (!fits_quotes(text)) return append_literal(out, text);
+    if (fits_quotes(text)) append_quoted(out, text);
+    else append_literal(out, text);
+}
+
+void append_human_string(std::string& out, std::string_view text) {
+    // Plain text with single blanks inside is quoted; anything else becomes a literal with its blanks tidied up.
+    std::string tidy;
+    bool literal = false, after_blank = true;
+    for (const char c : text) {
+        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+        if (blank && (after_blank || c != ' ')) literal = true;
+        if (c == '"' || c == '\\' || c == '\0' || static_cast<unsigned char>(c) >= 0x80) literal = true;
+        if (!blank) tidy += c;
+        else if (!after_blank) tidy += ' ';
+        after_blank = blank;
+    }
+    if (after_blank && !text.empty()) {
+        literal = true;
+        if (tidy.ends_with(' ')) tidy.pop_back();
+    }
+    if (literal) return append_literal(out, tidy);
     out += '"';
-    out.append(text);
+    out += tidy;
     out += '"';
 }
 

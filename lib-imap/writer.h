@@ -10,8 +10,11 @@
 namespace culver {
 
 void append_number(std::string& out, std::uint64_t number);
-// Never NIL; "…" if the text has neither NUL, 8-bit bytes, CR, LF, '"' nor backslash, a literal otherwise.
+// Never NIL; "…" if the text has neither NUL, 8-bit bytes, CR nor LF, and at most four '"' and backslashes (which get a
+// backslash each); a literal otherwise.
 void append_string(std::string& out, std::string_view text);
+// For subjects and display names: "…" without any backslash, or a literal; blanks are made single ones and trimmed.
+void append_human_string(std::string& out, std::string_view text);
 // The same, or NIL.
 void append_nstring(std::string& out, const std::optional<std::string_view>& text);
 // An atom where possible ("NIL" and "" are quoted), else as append_string.

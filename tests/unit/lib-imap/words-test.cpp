@@ -75,7 +75,14 @@ TEST(Writer, SpellsWordsAsDovecotDoes) {
     EXPECT_EQ(out, "INBOX \"x*y\" \"nil\" \"\" \"a b\"");
     out.clear();
     Writer(out).string("a\"b").text(" ").string("é").text(" ").nstring(std::nullopt).text(" ").nstring("").text(" ").quoted("a\"\\\r");
-    EXPECT_EQ(out, "{3}\r\na\"b {2}\r\né NIL \"\" \"a\\\"\\\\ \"");
+    EXPECT_EQ(out, "\"a\\\"b\" {2}\r\né NIL \"\" \"a\\\"\\\\ \"");
+    out.clear();
+    append_string(out, "\"\"\\\"\"");
+    append_human_string(out, "a b");
+    append_human_string(out, " a \t\"b\" ");
+    append_human_string(out, "");
+    append_human_string(out, " ");
+    EXPECT_EQ(out, "{5}\r\n\"\"\\\"\"\"a b\"{5}\r\na \"b\"\"\"{0}\r\n");
     out.clear();
     append_date_time(out, 1704103200, 120);
     EXPECT_EQ(out, "\"01-Jan-2024 12:00:00 +0200\"");
