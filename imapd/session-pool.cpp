@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -19,6 +20,7 @@ constexpr std::uint64_t kStopToken = 0;  // ids begin at 1
 constexpr unsigned kThreadLimit = 1024;
 constexpr std::size_t kStackSize = 1 << 20;  // parsers do not recurse on input
 constexpr std::chrono::minutes kLongestSleep{1};
+constexpr std::chrono::minutes kStuckTimeout{5};
 
 std::int64_t ticks(Clock::time_point time) { return time.time_since_epoch().count(); }
 
@@ -32,6 +34,7 @@ struct SessionPool::Entry {
 
     std::mutex mutex;  // guards what follows, and the order of arming
     bool working = false, woken = false, gone = false;
+    bool overdue = false;  // its time had come and it was woken, but its socket took nothing
 };
 
 SessionPool::SessionPool(unsigned threads, std::function<void(std::uint64_t)> on_end)
@@ -110,7 +113,7 @@ void SessionPool::handle(std::uint64_t id) {
             return;
         }
         entry->working = true;
-        entry->woken = false;
+        entry->woken = entry->overdue = false;
     }
     for (;;) {
         const ImapSession::Next next = entry->session->work();
@@ -184,7 +187,13 @@ Clock::time_point SessionPool::wake_due() {
         }
     }
     for (const auto& entry : due) {
-        entry->deadline = ticks(Clock::time_point::max());  // the next parking sets it again
+        entry->deadline = ticks(now + kStuckTimeout);  // the next parking sets it again
+        {
+            // A client that takes nothing for so long is not there: its socket becomes readable with an end of file.
+            const std::lock_guard lock(entry->mutex);
+            if (entry->overdue && !entry->working && !entry->gone) ::shutdown(entry->fd, SHUT_RDWR);
+            entry->overdue = !entry->working;
+        }
         wake(*entry);
     }
     next_wake_ = earliest;

@@ -30,14 +30,15 @@ std::optional<std::vector<Uid>> Session::messages_of(const SequenceSet& set, Num
     std::vector<Uid> uids;
     if (numbers == Numbers::Uids) {
         const std::uint32_t last = messages.exists() ? messages.uid_at(Seq{messages.exists()}).value : 0;
-        // Fresh ranges, so that "*" is settled; they are merged and ascending.
-        for (const auto& range : set.resolve(last).ranges())
+        const SequenceSet settled = set.resolve(last);  // without "*"; its ranges are merged and ascending
+        for (const auto& range : settled.ranges())
             messages.uids_in(UidRange{Uid{range.first}, Uid{range.last}}, uids);
         return uids;
     }
     const std::uint32_t exists = messages.exists();
     if (exists == 0) return std::nullopt;
-    for (const auto& range : set.resolve(exists).ranges()) {
+    const SequenceSet settled = set.resolve(exists);
+    for (const auto& range : settled.ranges()) {
         if (range.first == 0 || range.last > exists) return std::nullopt;
         messages.uids_in(UidRange{messages.uid_at(Seq{range.first}), messages.uid_at(Seq{range.last})}, uids);
     }

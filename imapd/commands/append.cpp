@@ -43,6 +43,8 @@ public:
         }
         for (std::size_t count = 1;; ++count) {
             if (refusal.kind == Reply::Kind::Ok) refusal = check_size(count);
+            if (refusal.kind == Reply::Kind::Ok)
+                if (auto begun = save->begin(options_); !begun) refusal = Reply::from(begun.error());
             if (refusal.kind != Reply::Kind::Ok) {
                 if (!swallow(session)) return Reply::close();
                 if (literal_.synchronising) return refusal;
@@ -71,9 +73,7 @@ private:
     void parse_message(Parser& in) {
         options_ = {};
         if (in.next_is_list()) {
-            in.open_list();
             const FlagList flags = in.flags();
-            in.close_list();
             options_.system = flags.system;
             options_.keywords = flags.keywords;
         }
@@ -93,10 +93,9 @@ private:
     // One message from the client to the disk. When the disk fails the rest is read all the same, so that the client
     // and the server agree on where the next command begins.
     Status receive(Session& session, SaveTransaction& save) {
-        Status result = save.begin(options_);
+        Status result;
         ClientStream& client = session.client();
         if (literal_.synchronising) {
-            if (!result) return result;
             client.out().append("+ OK\r\n");
             if (!client.flush()) return {};
         }

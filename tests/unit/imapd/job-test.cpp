@@ -1,0 +1,73 @@
+// What dispatcher and worker tell each other, the list of sessions, and who a user is on this machine.
+#include <gtest/gtest.h>
+
+#include "imapd/session-job.h"
+#include "imapd/session-list.h"
+#include "imapd/session-log.h"
+
+namespace culver {
+namespace {
+
+TEST(SessionJob, ArrivesAsItWasSent) {
+    SessionJob job;
+    job.id = 42;
+    job.username = "bob@example.test";
+    job.home = "/srv/mail/bob";
+    job.uid = "5000";
+    job.gid = "5001";
+    job.overrides = {{"mail_location", "maildir:~/Maildir"}, {"quota_rule", std::string("a:b\n\0c", 6)}};
+    job.login.tag = "a1";
+    job.login.session = "abcdefgh";
+    job.login.pending_input = "a2 NOOP\r\n";
+    const auto copy = SessionJob::deserialize(job.serialize());
+    ASSERT_TRUE(copy.has_value());
+    EXPECT_EQ(copy->id, 42u);
+    EXPECT_EQ(copy->username, job.username);
+    EXPECT_EQ(copy->overrides, job.overrides);
+    EXPECT_EQ(copy->login.tag, "a1");
+    EXPECT_EQ(copy->login.pending_input, "a2 NOOP\r\n");
+}
+
+TEST(SessionJob, RefusesEveryTruncation) {
+    SessionJob job;
+    job.id = 1;
+    job.username = "bob";
+    const std::string bytes = job.serialize();
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        EXPECT_FALSE(SessionJob::deserialize(bytes.substr(0, size)).has_value()) << size;
+}
+
+TEST(SessionJob, KnowsTheEndOfASession) {
+    EXPECT_EQ(parse_session_ended(session_ended_message(17)), 17u);
+    EXPECT_EQ(parse_session_ended("ended"), 0u);
+    EXPECT_EQ(parse_session_ended("ended x"), 0u);
+}
+
+TEST(SessionList, CountsPerUserAndAddress) {
+    SessionList list;
+    const auto first = list.add({"bob", "192.0.2.1", 0});
+    const auto second = list.add({"bob", "192.0.2.1", 0});
+    list.add({"bob", "192.0.2.2", 12});
+    list.set_pid(first, 10);
+    list.set_pid(second, 11);
+    EXPECT_EQ(list.count("bob", "192.0.2.1"), 2u);
+    EXPECT_EQ(list.remove(first).pid, 10);
+    EXPECT_EQ(list.remove(first).pid, 0);
+    EXPECT_EQ(list.count("bob", "192.0.2.1"), 1u);
+    EXPECT_EQ(list.remove_all_of(11), 1u);
+    EXPECT_EQ(list.count("bob", "192.0.2.1"), 0u);
+    EXPECT_EQ(list.lines(), "bob\timap\t12\t192.0.2.2\n");
+}
+
+TEST(Timing, IsRoundedUpToMilliseconds) {
+    using namespace std::chrono_literals;
+    std::string text;
+    append_timing(text, 1us, 0ns, 0ns);
+    EXPECT_EQ(text, " (0.001 + 0.000 secs).");
+    text.clear();
+    append_timing(text, 3046ms, 2ms, 3040ms);
+    EXPECT_EQ(text, " (3.046 + 3.042 + 3.040 secs).");
+}
+
+}  // namespace
+}  // namespace culver
