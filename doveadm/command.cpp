@@ -10,7 +10,8 @@ namespace culver::doveadm {
 int exit_code_for(const Error& error) {
     switch (error.code) {
         case ErrorCode::NotFound: return kExitNotFound;
-        case ErrorCode::AlreadyExists: return kExitExists;
+        case ErrorCode::AlreadyExists:
+        case ErrorCode::Unsupported: return kExitExists;
         case ErrorCode::InvalidArgument: return kExitUsage;
         case ErrorCode::NoPermission: return kExitNoPermission;
         default: return kExitTemporary;
@@ -106,6 +107,7 @@ void print_line(const std::string& user, std::string_view level, std::string_vie
 }  // namespace
 
 void Invocation::error(std::string_view text) const { print_line(user_, "Error", text); }
+void Invocation::info(std::string_view text) const { print_line(user_, "Info", text); }
 void Invocation::fatal(std::string_view text) const { print_line(user_, "Fatal", text); }
 
 int Invocation::report(const Error& failure, std::string_view what) const {
@@ -113,7 +115,8 @@ int Invocation::report(const Error& failure, std::string_view what) const {
     if (!text.empty()) text += ": ";
     // For what the caller can mend the short text is the better one; for the rest the admin needs the whole story.
     const bool is_plain = failure.code == ErrorCode::NotFound || failure.code == ErrorCode::AlreadyExists ||
-                          failure.code == ErrorCode::InvalidArgument || failure.code == ErrorCode::Limit;
+                          failure.code == ErrorCode::InvalidArgument || failure.code == ErrorCode::Limit ||
+                          failure.code == ErrorCode::Unsupported;
     if ((is_plain && !failure.client.empty()) || failure.detail.empty()) {
         text += failure.client;
     } else {

@@ -101,7 +101,8 @@ public:
     // Lines on standard error: "Error: text", behind "doveadm(user): " while a user's mail is open.
     void error(std::string_view text) const;
     void fatal(std::string_view text) const;
-    // The detail of `error` as an error line (the client text if it has no detail); returns its exit code.
+    void info(std::string_view text) const;
+    // An error line, "what: ..." with the text for users if that says it all, the detail otherwise; returns the exit code.
     int report(const Error& error, std::string_view what = {}) const;
     // Prints the command's synopsis on standard error; returns kExitUsage: `return call.usage();`
     int usage() const;

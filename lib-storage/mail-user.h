@@ -42,6 +42,7 @@ struct ListEntry {
     std::string name;  // UTF-8 as the client sees it
     char separator = '.';
     bool nonexistent = false, noselect = false, noinferiors = false;
+    bool unmade = false;  // an autocreate mailbox without a directory yet; opening it makes it
     std::optional<bool> has_children;  // \HasChildren, \HasNoChildren
     bool subscribed = false;
     bool child_subscribed = false;          // CHILDINFO ("SUBSCRIBED")

@@ -24,7 +24,7 @@ Result<MailboxName> MailboxName::parse(std::string_view utf8) {
     if (utf8.size() > kNameLimit) return refuse(ErrorCode::InvalidArgument, "Mailbox name too long");
     if (!is_valid_utf8(utf8)) return refuse(ErrorCode::InvalidArgument, "Mailbox name is not valid UTF-8");
     if (has_control_bytes(utf8))
-        return refuse(ErrorCode::InvalidArgument, "Control characters not allowed in mailbox names");
+        return refuse(ErrorCode::InvalidArgument, "Control characters not allowed in new mailbox names");
     if (equals_ignore_case(utf8, "INBOX")) return MailboxName("INBOX");
     return MailboxName(std::string(utf8));
 }

@@ -60,7 +60,7 @@ Status check_levels(std::string_view path, char separator, FolderLayout::Purpose
             return refuse_name("Invalid mailbox name: Name must not have '/' characters");
         for (const char c : level) {
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-                return refuse_name("Control characters not allowed in mailbox names");
+                return refuse_name("Control characters not allowed in new mailbox names");
         }
     }
     return {};

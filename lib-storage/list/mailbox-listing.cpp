@@ -16,7 +16,8 @@ struct Node {
     char separator = '.';
     bool exists = false;       // has a directory, or will be made when it is opened, or has children that exist
     bool is_mailbox = false;   // can be selected
-    bool is_directory = false; // a directory that is no mailbox, or the root of a namespace
+    bool is_on_disk = false;    // not one that would be made when it is opened
+    bool is_directory = false;  // a directory that is no mailbox, or the root of a namespace
     bool has_children = false, subscribed = false, child_subscribed = false;
     bool wanted_for_child = false;  // a subscribed name below it does not match the patterns itself
     std::vector<std::string> special_use;
@@ -82,9 +83,13 @@ private:
                 // A level that holds the separator would be taken apart again, into a name of another folder.
                 if (folder.path.find(separator) != std::string::npos) continue;
                 add_mailbox(mount, folder.path, folder.is_mailbox);
+                node(mount, mount.name_of(folder.path)).is_on_disk = true;
             }
         }
-        if (mount.info.inbox) add_mailbox(mount, "INBOX", true);
+        if (mount.info.inbox) {
+            add_mailbox(mount, "INBOX", true);
+            node(mount, "INBOX").is_on_disk = true;
+        }
         for (const MailboxSettings& box : mount.mailboxes) {
             const auto path = mount.path_of(mount.info.prefix + box.name);
             if (!path || box.name.find_first_of("*?%") != std::string::npos) continue;
@@ -170,6 +175,7 @@ private:
             entry.separator = found.separator;
             entry.noselect = !found.is_mailbox && found.is_directory;
             entry.nonexistent = !found.is_mailbox && !found.is_directory;
+            entry.unmade = found.is_mailbox && !found.is_on_disk;
             entry.has_children = found.has_children;
             entry.subscribed = found.subscribed;
             entry.child_subscribed = query_.select_recursive_match && found.child_subscribed;
