@@ -16,6 +16,10 @@ struct Envelope {
     std::vector<Address> from, sender, reply_to, to, cc, bcc;           // all fields of one name together
 };
 
+void read_addresses(const HeaderField& field, std::vector<Address>& addresses) {
+    parse_addresses(field.value(HeaderField::Folds::Kept), addresses);
+}
+
 Envelope read_envelope(std::string_view header) {
     Envelope envelope;
     HeaderReader reader(header);
@@ -27,23 +31,23 @@ Envelope read_envelope(std::string_view header) {
                 if (field.is("Date")) envelope.date = field.value();
                 break;
             case 's':
-                if (field.is("Subject")) envelope.subject = field.value();
-                if (field.is("Sender")) parse_addresses(field.value(), envelope.sender);
+                if (field.is("Subject")) envelope.subject = field.value(HeaderField::Folds::Kept);
+                if (field.is("Sender")) read_addresses(field, envelope.sender);
                 break;
             case 'f':
-                if (field.is("From")) parse_addresses(field.value(), envelope.from);
+                if (field.is("From")) read_addresses(field, envelope.from);
                 break;
             case 'r':
-                if (field.is("Reply-To")) parse_addresses(field.value(), envelope.reply_to);
+                if (field.is("Reply-To")) read_addresses(field, envelope.reply_to);
                 break;
             case 't':
-                if (field.is("To")) parse_addresses(field.value(), envelope.to);
+                if (field.is("To")) read_addresses(field, envelope.to);
                 break;
             case 'c':
-                if (field.is("Cc")) parse_addresses(field.value(), envelope.cc);
+                if (field.is("Cc")) read_addresses(field, envelope.cc);
                 break;
             case 'b':
-                if (field.is("Bcc")) parse_addresses(field.value(), envelope.bcc);
+                if (field.is("Bcc")) read_addresses(field, envelope.bcc);
                 break;
             case 'i':
                 if (field.is("In-Reply-To")) envelope.in_reply_to = field.value();

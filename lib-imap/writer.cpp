@@ -68,7 +68,7 @@ void append_human_string(std::string& out, std::string_view text) {
         literal = true;
         if (tidy.ends_with(' ')) tidy.pop_back();
     }
-    if (literal) return append_literal(out, tidy);
+    if (literal && !tidy.empty()) return append_literal(out, tidy);
     out += '"';
     out += tidy;
     out += '"';

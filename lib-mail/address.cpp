@@ -18,7 +18,9 @@ public:
             if (!group()) mailbox();
             if (!reader_.next_is(',')) return;
             reader_.advance();
-            if (reader_.skip_blanks() != Step::More) return;
+            const Step blanks = reader_.skip_blanks();
+            if (blanks == Step::Error) addresses_.push_back({std::nullopt, std::nullopt, "MISSING_MAILBOX", "MISSING_DOMAIN"});
+            if (blanks != Step::More) return;
         }
     }
 
@@ -113,7 +115,7 @@ private:
         const Step local = local_part(address);
         const bool has_domain = local != Step::End && reader_.next_is('@');
         bool wrong = local != Step::More;
-        if (has_domain) wrong |= domain(address) == Step::Error;
+        if (has_domain) domain(address);
         if (!reader_.last_comment.empty()) {
             address.name = reader_.last_comment;
         } else if (!has_domain) {

@@ -16,7 +16,7 @@ struct Address {
     std::optional<std::string> name, route, mailbox, domain;
 };
 
-// `value`: an unfolded field value. Appends to `addresses`, up to kAddressLimit altogether. Linear.
+// `value`: a field value with its folds kept as LF. Appends to `addresses`, up to kAddressLimit altogether. Linear.
 void parse_addresses(std::string_view value, std::vector<Address>& addresses);
 
 }  // namespace culver

@@ -28,7 +28,7 @@ void append_without_nul(std::string& out, std::string_view text) {
 
 bool HeaderField::is(std::string_view wanted) const { return equals_ignore_case(name, wanted); }
 
-std::string HeaderField::value() const {
+std::string HeaderField::value(Folds folds) const {
     std::string out;
     std::string_view rest = body.substr(0, kHeaderFieldLimit);
     bool first = true;
@@ -44,6 +44,8 @@ std::string HeaderField::value() const {
             if (blanks == line.size() && blanks > 0) blanks = 1;
             line.remove_prefix(blanks);
             first = false;
+        } else if (folds == Folds::Kept) {
+            out += '\n';
         }
         append_without_nul(out, line);
     }

@@ -21,7 +21,11 @@ struct HeaderField {
     bool is(std::string_view wanted) const;  // whatever the case
     // Line ends of folds removed (the blanks behind them stay), leading blanks of the first line removed, NUL replaced
     // by U+FFFD. At most kHeaderFieldLimit bytes.
-    std::string value() const;
+    std::string value() const { return value(Folds::Removed); }
+    // With Folds::Kept each fold leaves an LF: for structured fields, where an LF ends what was cut off, and for texts
+    // whose reader wants to know that they were folded.
+    enum class Folds { Removed, Kept };
+    std::string value(Folds folds) const;
 };
 
 // Goes through a header, field by field. `header` may hold the blank line at its end, and more behind it.

@@ -65,6 +65,8 @@ void join_pieces(const std::vector<Piece>& pieces, std::size_t begin, std::size_
     out.emplace_back(extended ? pieces[begin].name + "*" : pieces[begin].name, std::move(value));
 }
 
+std::string structured(const HeaderField& field) { return field.value(HeaderField::Folds::Kept); }
+
 void read_encoding(const std::string& value, MimeFields& fields) {
     Rfc822Reader reader(value);
     reader.skip_blanks();
@@ -155,7 +157,7 @@ void parse_content_type(std::string_view value, MimeFields& fields) {
         reader.advance();
         if (reader.skip_blanks() != Step::More) return;
         step = reader.mime_token(subtype);
-        if (step == Step::Error || (step == Step::More && !reader.next_is(';'))) return;
+        if (subtype.empty() || step == Step::Error || (step == Step::More && !reader.next_is(';'))) return;
     }
     fields.type = std::move(type);
     fields.subtype = std::move(subtype);
@@ -175,12 +177,12 @@ MimeFields parse_mime_fields(std::string_view header, bool in_multipart) {
         if (!starts_with_ignore_case(field.name, "Content-")) continue;
         const std::string_view name = field.name.substr(8);
         const auto is = [&](std::string_view wanted) { return equals_ignore_case(name, wanted); };
-        if (is("Type") && !fields.has_type) parse_content_type(field.value(), fields);
-        else if (is("Transfer-Encoding") && !fields.encoding) read_encoding(field.value(), fields);
+        if (is("Type") && !fields.has_type) parse_content_type(structured(field), fields);
+        else if (is("Transfer-Encoding") && !fields.encoding) read_encoding(structured(field), fields);
         else if (is("ID") && !fields.id) fields.id = field.value();
         else if (is("Description") && !fields.description) fields.description = field.value();
-        else if (is("Disposition") && !fields.disposition) read_disposition(field.value(), fields);
-        else if (is("Language") && fields.languages.empty()) read_languages(field.value(), fields);
+        else if (is("Disposition") && fields.disposition_parameters.empty()) read_disposition(structured(field), fields);
+        else if (is("Language") && fields.languages.empty()) read_languages(structured(field), fields);
         else if (is("Location") && !fields.location) fields.location = field.value();
         else if (is("MD5") && !fields.md5) fields.md5 = field.value();
     }

@@ -221,7 +221,8 @@ private:
         const std::string_view rest = line().substr(2 + boundaries_[found.boundary].text.size());
         const bool last = rest.starts_with("--");
         next_line();
-        if (!last && parts_.size() < limits_.parts) {
+        // A boundary cut off by the end of the message begins nothing.
+        if (!last && message_[here_.offset - 1] == '\n' && parts_.size() < limits_.parts) {
             begin_part(current_);
             return true;
         }

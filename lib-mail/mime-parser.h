@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,11 +54,6 @@ public:
     // At least one: the message itself is parts()[0].
     const std::vector<MimePart>& parts() const { return parts_; }
     const MimePart& operator[](std::uint32_t index) const { return parts_[index]; }
-
-    // For a cache: compact, and checked when read back. Nothing if the bytes do not make sense for a message of
-    // `message_size` bytes.
-    std::string serialize() const;
-    static std::optional<MimeStructure> deserialize(std::string_view bytes, std::uint64_t message_size);
 
 private:
     friend class MimeParser;

@@ -19,22 +19,23 @@ bool Rfc822Reader::is_atom_char(char c) {
 }
 
 bool Rfc822Reader::skip_comment() {
-    std::string comment;
+    last_comment.clear();
     std::size_t level = 1;
-    for (++at_; !at_end(); ++at_) {
-        char c = text_[at_];
+    std::size_t start = ++at_;
+    for (; !at_end(); ++at_) {
+        const char c = text_[at_];
         if (c == '(') ++level;
-        if (c == ')' && --level == 0) {
-            ++at_;
-            last_comment = std::move(comment);
-            return true;
-        }
-        if (c == '\\') {
-            if (++at_ >= text_.size()) return false;
-            c = text_[at_];
-        }
-        if (c != '\r' && c != '\n') comment += c;
+        if (c == ')' && --level > 0) continue;
+        if (c != ')' && c != '\\' && c != '\n') continue;
+        if (c == '\\' && at_ + 1 >= text_.size()) break;
+        last_comment.append(text_.substr(start, at_ - start));
+        start = at_ + 1;
+        if (c == '\\') ++at_;
+        if (c != ')') continue;
+        ++at_;
+        return true;
     }
+    at_ = text_.size();
     return false;
 }
 
@@ -80,18 +81,20 @@ Rfc822Reader::Step Rfc822Reader::dot_atom(std::string& out) {
 }
 
 Rfc822Reader::Step Rfc822Reader::quoted_string(std::string& out) {
-    for (++at_; !at_end(); ++at_) {
-        char c = text_[at_];
-        if (c == '"') {
-            ++at_;
-            return skip_blanks();
-        }
-        if (c == '\\') {
-            if (++at_ >= text_.size()) return Step::Error;
-            c = text_[at_];
-        }
-        out += c;
+    // What stands behind the last backslash or fold is taken only if the string is closed.
+    std::size_t start = ++at_;
+    for (; !at_end(); ++at_) {
+        const char c = text_[at_];
+        if (c != '"' && c != '\\' && c != '\n') continue;
+        if (c == '\\' && at_ + 1 >= text_.size()) break;
+        out.append(text_.substr(start, at_ - start));
+        start = at_ + 1;
+        if (c == '\\') ++at_;
+        if (c != '"') continue;
+        ++at_;
+        return skip_blanks();
     }
+    at_ = text_.size();
     return Step::Error;
 }
 

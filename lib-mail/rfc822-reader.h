@@ -1,6 +1,7 @@
 // Rfc822Reader: cuts a structured header value into atoms, strings and comments, as leniently as Dovecot does, so that
 // odd headers give clients the same results. RFC 5322 §3.2, RFC 2045 §5.1. No recursion; each byte is read once.
 //
+// The text is a field value whose folds may still be marked by LF (HeaderField::Folds::Kept).
 // Every read function answers Step: More (something follows), End (read, and the text is used up), Error (not there).
 #pragma once
 

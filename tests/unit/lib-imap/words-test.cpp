@@ -82,7 +82,7 @@ TEST(Writer, SpellsWordsAsDovecotDoes) {
     append_human_string(out, " a \t\"b\" ");
     append_human_string(out, "");
     append_human_string(out, " ");
-    EXPECT_EQ(out, "{5}\r\n\"\"\\\"\"\"a b\"{5}\r\na \"b\"\"\"{0}\r\n");
+    EXPECT_EQ(out, "{5}\r\n\"\"\\\"\"\"a b\"{5}\r\na \"b\"\"\"\"\"");
     out.clear();
     append_date_time(out, 1704103200, 120);
     EXPECT_EQ(out, "\"01-Jan-2024 12:00:00 +0200\"");
