@@ -318,6 +318,7 @@ void SmtpDialogue::close(const SmtpReply& answer, std::string reason) {
     if (closed_) return;
     answer.append_to(output_);
     // Before the transaction is forgotten: the log names what was left unfinished.
+    close_state_ = state_name();
     close_reason_ = std::move(reason) + std::string(unfinished());
     const bool quit = answer.code == 221;
     if (quit || waiting_ != Waiting::Data) reset_transaction();
@@ -326,6 +327,7 @@ void SmtpDialogue::close(const SmtpReply& answer, std::string reason) {
 }
 
 std::string_view SmtpDialogue::state_name() const {
+    if (closed_) return close_state_;
     if (receiving_ || chunking_ || waiting_ == Waiting::Data) return "DATA";
     if (recipients_ > 0) return "RCPT TO";
     if (has_mail_) return "MAIL FROM";

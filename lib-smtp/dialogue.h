@@ -125,6 +125,7 @@ private:
     Waiting waiting_ = Waiting::No;
     bool working_ = false, closed_ = false;
     std::string close_reason_;
+    std::string_view close_state_;  // state_name() when it was closed
 
     bool greeted_ = false;
     bool skipping_line_ = false;   // the rest of a line that was too long
