@@ -323,7 +323,7 @@ def report(names, results, out):
              "|---|---|---|---|---|---|---|"]
     for name in names:
         title, unit, _ = MEASUREMENTS[name]
-        culver, dovecot = results[name]["culver"], results[name].get("dovecot", [])
+        culver, dovecot = results[name].get("culver", []), results[name].get("dovecot", [])
         middle = lambda rows, column: statistics.median(row[column] for row in rows) if rows else float("nan")
         ratio = statistics.median(d[0] / c[0] for c, d in zip(culver, dovecot) if c[0]) if culver and dovecot else float("nan")
         rates = [f"{middle(rows, 1):,.0f}" if rows and rows[0][1] else "" for rows in (culver, dovecot)]
