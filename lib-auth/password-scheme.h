@@ -34,7 +34,6 @@ struct PasswordScheme {
     Result<bool> (*verify)(const SchemeInput& input, std::string_view raw) = nullptr;
     // A new raw hash with fresh salt.
     Result<std::string> (*generate)(const SchemeInput& input) = nullptr;
-    bool listed = true;  // shown by `doveadm pw -l`
 };
 
 // Every scheme, in the order of `doveadm pw -l`. Static storage.
