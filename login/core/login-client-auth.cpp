@@ -1,0 +1,185 @@
+// LoginClient: authentication and the handover to a mail process.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "lib-base/log.h"
+#include "lib-net/socket.h"
+#include "login/core/login-client.h"
+#include "login/core/login-server.h"
+
+namespace culver {
+namespace {
+
+// "[host:time]", so that an administrator finds the place in the log that the user's report is about.
+std::string temporary_failure_text() {
+    char host[256] = {}, when[64];
+    ::gethostname(host, sizeof host - 1);
+    const std::time_t now = std::time(nullptr);
+    std::tm utc;
+    ::gmtime_r(&now, &utc);
+    std::strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &utc);
+    return fmt::format("Temporary authentication failure. [{}:{}]", host, when);
+}
+
+}  // namespace
+
+void LoginClient::authenticate(const std::string& mechanism, std::optional<SecretString> initial_response, std::string user) {
+    AuthStart request;
+    request.mechanism = mechanism;
+    request.service = server_.protocol();
+    request.local_ip = arrival_.local.to_string();
+    request.remote_ip = arrival_.remote.to_string();
+    request.local_port = arrival_.local_port;
+    request.remote_port = arrival_.remote_port;
+    request.session = arrival_.session;
+    request.secured = is_secured();
+    request.tls = is_tls();
+    if (tls_) request.local_name = tls_->server_name();
+    request.initial_response = std::move(initial_response);
+    user_ = std::move(user);
+    mechanism_ = mechanism;
+    ++attempts_;
+    state_ = State::Authenticating;
+    auth_started_ = std::chrono::steady_clock::now();
+    // Not connected: the callback comes with a temporary failure, maybe from inside start().
+    auth_id_ = server_.auth().start(request, [this](const AuthReply& reply) { on_auth_reply(reply); });
+}
+
+void LoginClient::respond(const SecretString& response) {
+    state_ = State::Authenticating;
+    server_.auth().respond(auth_id_, response);
+}
+
+void LoginClient::abort_authentication() {
+    server_.auth().cancel(auth_id_);
+    state_ = State::Talking;
+}
+
+void LoginClient::on_auth_reply(const AuthReply& reply) {
+    switch (reply.kind) {
+        case AuthReply::Kind::Continue:
+            state_ = State::AwaitsResponse;
+            on_challenge(reply.challenge);
+            break;
+        case AuthReply::Kind::Ok: return on_auth_ok(reply);
+        case AuthReply::Kind::Fail: fail_auth(reply); break;
+    }
+    if (state_ != State::Gone) process_input();
+}
+
+void LoginClient::log_attempt_failure(std::string_view what) {
+    log_event(fmt::format("Aborted login ({}, 1 attempts in {} secs)", what, seconds_in_attempt()));
+}
+
+long LoginClient::seconds_in_attempt() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - auth_started_).count();
+}
+
+void LoginClient::fail_auth(const AuthReply& reply) {
+    state_ = State::Talking;
+    if (!reply.user.empty()) user_ = reply.user;
+    AuthFailure failure{AuthFailure::Kind::Failed, reply.reason};
+    auto set = [&](AuthFailure::Kind kind, std::string text) {
+        failure.kind = kind;
+        if (failure.text.empty()) failure.text = std::move(text);
+    };
+    if (reply.code == "temp_fail") {
+        failure.text.clear();
+        set(AuthFailure::Kind::Temporary, temporary_failure_text());
+    } else if (reply.code == "authz_fail") {
+        set(AuthFailure::Kind::NotAuthorized, "Authorization failed.");
+    } else if (reply.code == "user_disabled") {
+        set(AuthFailure::Kind::Disabled, "Account is disabled.");
+    } else if (reply.code == "pass_expired") {
+        set(AuthFailure::Kind::Expired, "Password expired.");
+    } else if (reply.code == "invalid_base64") {
+        set(AuthFailure::Kind::BadBase64, "Invalid base64 data in initial response");
+    } else {
+        set(AuthFailure::Kind::Failed, "Authentication failed.");
+    }
+    if (failure.kind == AuthFailure::Kind::Temporary)
+        log_event(fmt::format("Login failed: authentication is temporarily unavailable (waited {} secs)", seconds_in_attempt()));
+    else
+        log_attempt_failure("auth failed");
+    on_auth_failure(failure);
+}
+
+void LoginClient::on_auth_ok(const AuthReply& reply) {
+    user_ = reply.user;
+    if (reply.find("nologin")) {
+        state_ = State::Talking;
+        log_event("Login refused: the account may not log in (nologin)");
+        on_auth_failure({AuthFailure::Kind::NoLogin, reply.reason.empty() ? "Login disabled." : reply.reason});
+        if (state_ != State::Gone) process_input();
+        return;
+    }
+    if (reply.find("proxy")) {
+        state_ = State::Talking;
+        log_error(fmt::format("user {}: passdb asks for proxying, which this server does not do; remove the proxy field", user_));
+        on_auth_failure({AuthFailure::Kind::Internal, "Internal login failure. Refer to server log for more information."});
+        return;
+    }
+    LoginHandover handover;
+    handover.ticket = {server_.auth().client_pid(), auth_id_, server_.auth().cookie(), std::nullopt};
+    handover.user = user_;
+    handover.tag = tag_for_handover();
+    handover.session = arrival_.session;
+    handover.local_ip = arrival_.local.to_string();
+    handover.remote_ip = arrival_.remote.to_string();
+    handover.local_port = arrival_.local_port;
+    handover.remote_port = arrival_.remote_port;
+    handover.tls = is_tls();
+    handover.secured = is_secured();
+    handover.client_asked_capability = asked_capability();
+    handover.pending_input = input_.substr(0, kPendingInputLimit);
+    if (input_.size() > kPendingInputLimit) return disconnect("Too much input behind the login command");
+    state_ = State::HandingOver;
+    server_.loop().cancel(deadline_);
+    server_.loop().unwatch(arrival_.fd.get());
+    watched_ = false;
+    int passed = arrival_.fd.get();
+    UniqueFd mail_end;
+    if (tls_) {
+        auto pair = socket_pair(SOCK_STREAM, Blocking::No);
+        if (!pair) return on_handover_reply(false, 0, "internal", "");
+        proxy_end_ = std::move(pair->first);
+        mail_end = std::move(pair->second);
+        passed = mail_end.get();
+    }
+    // The mail process's end stays open here until it has been sent and answered.
+    server_.handover().hand_over(handover, passed,
+                                 [this, end = std::make_shared<UniqueFd>(std::move(mail_end))](const HandoverReply& answer) {
+                                     end->reset();
+                                     on_handover_reply(answer.ok, answer.mail_pid, answer.code, answer.text);
+                                 });
+}
+
+void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& code, const std::string& text) {
+    if (ok) {
+        log_event("Login", mail_pid);
+        state_ = State::Gone;
+        server_.note_login(*this);
+        LoginServer& server = server_;
+        if (tls_) {
+            auto proxy = std::make_unique<TlsProxy>(server.loop(), std::move(arrival_.fd), std::move(tls_), std::move(proxy_end_),
+                                                    [&server](TlsProxy& ended) { server.retire_proxy(ended); });
+            server.add_proxy(std::move(proxy));
+        }
+        arrival_.fd.reset();
+        server.retire(*this);
+        return;
+    }
+    proxy_end_.reset();
+    state_ = State::Talking;
+    if (code == "limit")
+        on_auth_failure({AuthFailure::Kind::Limit, text.empty() ? "Maximum number of connections exceeded" : text});
+    else
+        on_auth_failure({AuthFailure::Kind::Internal, "Internal login failure. Refer to server log for more information."});
+    disconnect(text.empty() ? "Internal login failure" : text);
+}
+
+}  // namespace culver

@@ -1,0 +1,186 @@
+#include "login/core/login-server.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "lib-base/log.h"
+#include "lib-base/random.h"
+#include "lib-base/text.h"
+
+namespace culver {
+namespace {
+
+constexpr std::chrono::milliseconds kBuryDelay{200};
+constexpr std::chrono::milliseconds kProxyPatience{3000};
+constexpr std::chrono::milliseconds kAuthPatience{10000};
+constexpr int kAcceptsPerTurn = 64;
+
+}  // namespace
+
+LoginServer::LoginServer(Service& service, std::string protocol, MakeClient make_client)
+    : service_(service), protocol_(std::move(protocol)), make_client_(std::move(make_client)), tls_(protocol_) {
+    on_reload();
+    auth_ = std::make_unique<AuthClient>(loop(), service_.socket_path("login/login"), [this](bool up) { on_auth_state(up); });
+    handover_ = std::make_unique<HandoverClient>(loop(), service_.socket_path("login/" + protocol_));
+    service_.watch_listeners([this](InheritedListener& listener) { accept(listener); });
+    service_.on_reload([this] { on_reload(); });
+    service_.on_stop([this] { on_stop(); });
+}
+
+LoginServer::~LoginServer() = default;
+
+void LoginServer::on_reload() {
+    base_settings_ = LoginSettings::from(service_.settings());
+    tls_.clear();
+    const ServiceSettings* own = service_.settings()->find_service(service_.name());
+    const auto or_default = [&](std::uint32_t value, const char* name) {
+        return value ? value : service_.settings()->number(name);
+    };
+    // A process here takes what Dovecot spreads over process_limit processes.
+    connection_limit_ = own ? or_default(own->client_limit, "default_client_limit") *
+                                  or_default(own->process_limit, "default_process_limit")
+                            : 100'000;
+    // What is wrong with the certificate is said now, and not to the first client only.
+    if (base_settings_.tls == TlsPolicy::No) return;
+    if (auto context = tls_.find(base_settings_.view); !context && base_settings_.view->is_set("ssl_cert"))
+        log_error("Failed to initialize SSL server context: " + context.error().detail);
+}
+
+void LoginServer::accept(InheritedListener& listener) {
+    bury();
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+        auto accepted = accept_connection(listener.fd.get());
+        if (!accepted) {
+            if (accepted.error().code != ErrorCode::Unavailable) log_error(accepted.error().detail);
+            return;
+        }
+        if (!accepted->local || !accepted->remote) continue;
+        Arrival arrival;
+        arrival.fd = std::move(accepted->fd);
+        arrival.local = *accepted->local;
+        arrival.remote = *accepted->remote;
+        arrival.local_port = accepted->local_port;
+        arrival.remote_port = accepted->remote_port;
+        arrival.tls = listener.ssl ? Arrival::Tls::AtOnce : Arrival::Tls::No;
+        arrival.accepted = std::chrono::steady_clock::now();
+        arrival.session = base64_encode(random_bytes(12));
+        admit(std::move(arrival));
+    }
+}
+
+void LoginServer::admit(Arrival arrival) {
+    if (clients_.size() + proxies_.size() >= connection_limit_) {
+        log_warning(fmt::format("service({}): client_limit reached ({} connections), a client was sent away", service_.name(),
+                                connection_limit_));
+        return;
+    }
+    const IpAddress remote = arrival.remote;
+    LoginSettings settings = settings_for(arrival);
+    auto owned = make_client_(*this, std::move(arrival), std::move(settings));
+    LoginClient& client = *owned;
+    clients_[&client] = std::move(owned);
+    if (LoginClient* victim = limits_.add(client, remote)) victim->on_too_many();
+    if (!clients_.contains(&client)) return;
+    client.begin();
+    if (!auth_->is_connected() && !std::exchange(auth_timer_runs_, true)) {
+        loop().after(kAuthPatience, [this] {
+            auth_timer_runs_ = false;
+            if (!auth_->is_connected()) on_auth_state(false);
+        });
+    }
+}
+
+void LoginServer::poke_soon(LoginClient& client) {
+    loop().post([this, pointer = &client] {
+        if (clients_.contains(pointer)) pointer->poke();
+    });
+}
+
+void LoginServer::begin_again(Arrival arrival) {
+    const IpAddress remote = arrival.remote;
+    LoginSettings settings = settings_for(arrival);
+    auto owned = make_client_(*this, std::move(arrival), std::move(settings));
+    LoginClient& client = *owned;
+    clients_[&client] = std::move(owned);
+    limits_.add(client, remote);  // it takes the place of the one that was retired just now
+    client.begin();
+}
+
+LoginSettings LoginServer::settings_for(const Arrival& arrival) {
+    SettingFilter filter;
+    filter.protocol = protocol_;
+    filter.local = arrival.local;
+    filter.remote = arrival.remote;
+    auto view = base_settings_.view->for_filter(filter);
+    return view == base_settings_.view ? base_settings_ : LoginSettings::from(std::move(view));
+}
+
+void LoginServer::retire(LoginClient& client) {
+    limits_.remove(client);
+    auto it = clients_.find(&client);
+    if (it == clients_.end()) return;
+    dead_clients_.push_back(std::move(it->second));
+    clients_.erase(it);
+    if (!bury_soon_) {
+        bury_soon_ = true;
+        loop().after(kBuryDelay, [this] {
+            bury_soon_ = false;
+            bury();
+        });
+    }
+    stop_when_empty();
+}
+
+void LoginServer::add_proxy(std::unique_ptr<TlsProxy> proxy) {
+    TlsProxy& reference = *proxy;
+    proxies_[&reference] = std::move(proxy);
+    reference.start();
+}
+
+void LoginServer::retire_proxy(TlsProxy& proxy) {
+    auto it = proxies_.find(&proxy);
+    if (it == proxies_.end()) return;
+    dead_proxies_.push_back(std::move(it->second));
+    proxies_.erase(it);
+    if (!bury_soon_) {
+        bury_soon_ = true;
+        loop().after(kBuryDelay, [this] {
+            bury_soon_ = false;
+            bury();
+        });
+    }
+    stop_when_empty();
+}
+
+// Objects are not destroyed inside their own calls: here none of them is on the stack.
+void LoginServer::bury() {
+    dead_clients_.clear();
+    dead_proxies_.clear();
+}
+
+void LoginServer::on_auth_state(bool connected) {
+    std::vector<LoginClient*> all;
+    for (auto& [client, owned] : clients_) all.push_back(client);
+    for (LoginClient* client : all) {
+        if (!clients_.contains(client)) continue;
+        connected ? client->on_auth_ready() : client->on_auth_broken();
+    }
+}
+
+void LoginServer::on_stop() {
+    stopping_ = true;
+    std::vector<LoginClient*> all;
+    for (auto& [client, owned] : clients_) all.push_back(client);
+    for (LoginClient* client : all)
+        if (clients_.contains(client)) client->on_shutdown();
+    // Proxied sessions end when the mail process closes them; not for ever.
+    loop().after(kProxyPatience, [this] { loop().stop(); });
+    stop_when_empty();
+}
+
+void LoginServer::stop_when_empty() {
+    if (stopping_ && clients_.empty() && proxies_.empty()) loop().stop();
+}
+
+}  // namespace culver

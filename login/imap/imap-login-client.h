@@ -1,0 +1,55 @@
+// The IMAP dialogue before login: CAPABILITY, NOOP, LOGOUT, ID, STARTTLS, LOGIN, AUTHENTICATE (RFC 9051 §6.1, §6.2).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib-imap/command-scanner.h"
+#include "lib-imap/parser.h"
+#include "login/core/login-client.h"
+
+namespace culver {
+
+class ImapLoginClient final : public LoginClient {
+public:
+    ImapLoginClient(LoginServer& server, Arrival arrival, LoginSettings settings);
+
+protected:
+    void greet() override;
+    void on_input() override;
+    void on_challenge(const std::string& challenge) override;
+    void on_auth_failure(const AuthFailure& failure) override;
+    void send_bye(std::string_view text) override;
+    std::string tag_for_handover() const override { return tag_; }
+    bool asked_capability() const override { return asked_capability_; }
+
+private:
+    // False: wait for more input, or the connection is over.
+    bool take_command();
+    bool take_response_line();
+    void run(std::string_view line);
+    void run_command(const std::string& name, Parser& in);
+    void capability();
+    void id(Parser& in);
+    void login(Parser& in);
+    void start_tls_command();
+    void authenticate_command(Parser& in);
+    void refuse_plaintext(std::string_view text, bool password_was_sent);
+    bool hint_at_tls();
+
+    std::string capabilities() const;
+    void reply(std::string_view text);
+    void bad(std::string_view text);
+    void input_buffer_full();
+
+    CommandScanner scanner_;
+    std::string tag_;
+    unsigned bad_commands_ = 0;
+    bool asked_capability_ = false, is_first_command_ = true;
+};
+
+// What ID says, from imap_id_send ("name *" by default): `* ID ("name" "Dovecot")`, without line end.
+std::string id_response(std::string_view imap_id_send);
+
+}  // namespace culver

@@ -1,0 +1,26 @@
+// imap-login: meets strangers on the IMAP ports.
+#include "lib-base/log.h"
+#include "lib-config/load.h"
+#include "lib-service/service.h"
+#include "login/core/login-server.h"
+#include "login/core/sandbox.h"
+#include "login/imap/imap-login-client.h"
+
+int main() {
+    using namespace culver;
+    auto service = Service::take_over("imap");
+    if (!service) {
+        log_line(LogLevel::Fatal, service.error().detail);
+        return kExitConfig;
+    }
+    prepare_for_sandbox();
+    if (Status status = (*service)->drop_privileges(); !status) {
+        log_line(LogLevel::Fatal, "Can't drop privileges: " + status.error().detail);
+        return kExitConfig;
+    }
+    if (Status status = enter_sandbox(); !status) log_warning("seccomp: " + status.error().detail);
+    LoginServer server(**service, "imap", [](LoginServer& owner, Arrival arrival, LoginSettings settings) {
+        return std::unique_ptr<LoginClient>(new ImapLoginClient(owner, std::move(arrival), std::move(settings)));
+    });
+    return (*service)->run();
+}
