@@ -1,0 +1,137 @@
+// Messages that lie in the directories and are not in the index yet: they get the UIDs that dovecot-uidlist has for them,
+// or new ones that are written there first.
+#include "lib-storage/mailbox/disk-scan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+
+namespace culver {
+
+namespace {
+
+constexpr std::size_t kStatAtOnce = 200;  // more are looked at when somebody asks for their dates
+
+// The time in front of a Maildir name; names of other shapes come last.
+std::uint64_t time_in_name(std::string_view base) {
+    return parse_uint64(base.substr(0, base.find('.'))).value_or(UINT64_MAX);
+}
+
+}  // namespace
+
+Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
+    auto& arrivals = scan.arrivals;
+    const auto& entries = scan.record.list.entries;
+    std::vector<ScanArrival> unknown;
+    std::vector<ScanArrival> known;
+    known.reserve(arrivals.size());
+    for (ScanArrival& arrival : arrivals) {
+        if (auto entry = scan.names.take(scan.base(arrival))) {
+            arrival.entry = *entry;
+            arrival.uid = entries[*entry].uid;
+            known.push_back(arrival);
+        } else {
+            unknown.push_back(arrival);
+        }
+    }
+    std::sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.uid < b.uid; });
+    std::sort(unknown.begin(), unknown.end(), [&](const auto& a, const auto& b) {
+        std::uint64_t time_a = time_in_name(scan.base(a)), time_b = time_in_name(scan.base(b));
+        return time_a != time_b ? time_a < time_b : scan.base(a) < scan.base(b);
+    });
+    // Found twice (in two passes, or in new/ and cur/): the last sighting counts; a known one is not unknown.
+    std::vector<ScanArrival> fresh;
+    for (const ScanArrival& arrival : unknown) {
+        if (!fresh.empty() && scan.base(fresh.back()) == scan.base(arrival))
+            fresh.back() = arrival;
+        else
+            fresh.push_back(arrival);
+    }
+    if (scan.pass > 1 && !known.empty() && !fresh.empty()) {
+        std::vector<std::string_view> names;
+        for (const auto& arrival : known) names.push_back(scan.base(arrival));
+        std::sort(names.begin(), names.end());
+        std::erase_if(fresh, [&](const auto& arrival) { return std::binary_search(names.begin(), names.end(), scan.base(arrival)); });
+    }
+    std::uint32_t next = std::max(state_.next_uid, scan.record.exists ? scan.record.list.next_uid : 1U);
+    for (ScanArrival& arrival : fresh) {
+        if (next >= UINT32_MAX - 1) return fail(ErrorCode::Limit, "Mailbox " + paths_.mail + " has used up its UIDs");
+        arrival.uid = next++;
+    }
+    if (!fresh.empty() && !read_only_) {
+        if (Status recorded = record_uids(writer, scan, fresh); !recorded) {
+            // Without a recorded UID a message must not be shown: it would have another one after a crash.
+            log_error("Mailbox " + paths_.mail + ": new messages stay hidden until dovecot-uidlist can be written: " + recorded.error().detail);
+            scan.incomplete = true;
+            fresh.clear();
+        }
+    }
+    known.insert(known.end(), fresh.begin(), fresh.end());
+    scan.arrivals = std::move(known);
+    const bool stat_now = scan.arrivals.size() <= kStatAtOnce;
+    std::uint32_t highest_in_cur = 0;
+    for (const ScanArrival& arrival : scan.arrivals) {
+        NewMessage message;
+        message.uid = {arrival.uid};
+        message.base = scan.base(arrival);
+        message.place = arrival.place;
+        message.disk = arrival.flags;
+        message.flags = from_file_flags(arrival.flags, {});
+        if ((arrival.place & kOddInfo) != 0) message.odd_info = scan.info(arrival);
+        message.size = size_in_name(message.base).value_or(0);
+        message.virtual_size = virtual_size_in_name(message.base).value_or(0);
+        if (arrival.entry != UINT32_MAX) {
+            message.fields = entries[arrival.entry].fields;
+            if (message.size == 0) message.size = parse_uint64(uidlist_field(message.fields, 'S')).value_or(0);
+            if (message.virtual_size == 0) message.virtual_size = parse_uint64(uidlist_field(message.fields, 'W')).value_or(0);
+        }
+        if (stat_now) {
+            StoredFile file{message.base, message.odd_info, message.place, message.disk};
+            if (auto times = format_->times(file)) {
+                message.internal_date = times->modified;
+                message.save_date = times->changed;
+                if (message.size == 0) message.size = times->size;
+            }
+        }
+        if ((arrival.place & kInNew) == 0) highest_in_cur = arrival.uid;
+        writer.transaction.message(message);
+    }
+    if (scan.fresh && highest_in_cur != 0) writer.transaction.recent({highest_in_cur + 1});
+    if (scan.record.exists && scan.record.list.next_uid > state_.next_uid) writer.transaction.next_uid({scan.record.list.next_uid});
+    return writer.commit();
+}
+
+// Writes the new UIDs down. If the file is to be rewritten anyway, that comes later and from the state.
+Status MailboxImpl::record_uids(MailboxWriter& writer, Scan& scan, std::span<const ScanArrival> fresh) {
+    TRY(writer.lock_uids());
+    DiskStamp now = TRY(format_->stamp());
+    if (now.uidlist_inode == 0 || scan.rewrite_uids) return {};
+    if (!scan.uids_read && (now.uidlist_inode != state_.stamp.uidlist_inode || now.uidlist_size != state_.stamp.uidlist_size))
+        return fail(ErrorCode::InUse, "dovecot-uidlist changed meanwhile");
+    std::string lines;
+    for (const ScanArrival& arrival : fresh) append_uidlist_line(lines, arrival.uid, {}, scan.base(arrival));
+    TRY(format_->append_uids(lines, now.uidlist_size));
+    scan.uids_written = true;
+    return {};
+}
+
+// dovecot-uidlist from the state, durable. Fields that Culver does not know are in the state as well.
+Status MailboxImpl::rewrite_uid_record(MailboxWriter& writer) {
+    TRY(writer.lock_uids());
+    std::string other_fields;
+    if (auto record = format_->read_uids(); record && record->exists) other_fields = record->list.other_fields;
+    std::string text = format_uidlist_header(state_.uid_validity, state_.next_uid, state_.guid, other_fields);
+    text.reserve(state_.counts.messages * 64);
+    for (const Message& message : state_.messages())
+        if (!message.is_gone()) append_uidlist_line(text, message.uid, state_.fields(message.uid), state_.base(message));
+    TRY(format_->rewrite_uids(text, true));
+    durable_uid_ = state_.next_uid - 1;
+    return {};
+}
+
+void MailboxImpl::import_dovecot_keywords(MailboxWriter&) {}
+
+}  // namespace culver
