@@ -119,14 +119,14 @@ int doveconf_main(int argc, char** argv, const std::string& program) {
     }
     if (arguments.check) arguments.load.expand_files = true;
     auto loaded = load_settings(arguments.load);
-    bool header = arguments.print.names.empty() && !arguments.print.values_only && !arguments.print.flat;
+    bool header = !arguments.check && arguments.print.names.empty() && !arguments.print.values_only && !arguments.print.flat;
     if (header) put(stdout, print_header(arguments.load.path, arguments.print.show));
     std::fflush(stdout);
     put(stderr, format_diagnostics(loaded.diagnostics, program));
     if (!loaded.settings) return kExitConfig;
     if (arguments.check) {
         auto problems = check_settings(*loaded.settings);
-        put(stderr, format_diagnostics(problems, program));
+        put(stderr, format_diagnostics(problems, program, "Error"));
         return problems.empty() ? 0 : 1;
     }
     put(stdout, print_settings(*loaded.settings, arguments.print));

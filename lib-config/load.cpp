@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "lib-config/checks.h"
 #include "lib-config/parser.h"
 #include "lib-config/settings-data.h"
 
@@ -15,6 +16,7 @@ LoadedSettings load_settings(const LoadOptions& options) {
     config::Parser parser(*made, loaded.diagnostics, options.expand_files);
     if (parser.parse_file(options.path))
         for (const auto& [name, value] : options.overrides) parser.parse_override(name, value);
+    config::cross_check(*made, loaded.diagnostics);
     if (std::ranges::any_of(loaded.diagnostics, [](const Diagnostic& each) { return each.severity == Severity::Error; }))
         return loaded;
     loaded.settings = config::make_settings(std::move(made));
@@ -29,10 +31,11 @@ std::string format_diagnostic(const Diagnostic& diagnostic) {
     return fmt::format("{} {} line {}: {}", what, where.file, where.line, diagnostic.text);
 }
 
-std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& program) {
+std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& program,
+                               const std::string& error_level) {
     std::string out;
     for (const auto& diagnostic : diagnostics) {
-        out += fmt::format("{}: {}: {}\n", program, diagnostic.severity == Severity::Error ? "Fatal" : "Warning",
+        out += fmt::format("{}: {}: {}\n", program, diagnostic.severity == Severity::Error ? error_level : std::string("Warning"),
                            format_diagnostic(diagnostic));
         if (!diagnostic.hint.empty()) out += fmt::format("    {}\n", diagnostic.hint);
     }

@@ -25,7 +25,9 @@ std::string format_diagnostic(const Diagnostic& diagnostic);
 // All of them as doveconf, dovecot and doveadm print them, a hint on a line of its own below each:
 //   doveconf: Fatal: Error in configuration file F line N: Unknown setting: foo
 //       did you mean "food"?
-std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& program);
+// `error_level` is the word for errors: "Fatal" when nothing can be done with the configuration, else "Error".
+std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const std::string& program,
+                               const std::string& error_level = "Fatal");
 
 struct LoadOptions {
     std::string path = "/etc/dovecot/dovecot.conf";

@@ -140,7 +140,9 @@ void Parser::store(Block& block, std::uint16_t row, const Line& line) {
     const SettingSpec& spec = block_spec(block.kind).settings[row];
     Value value;
     if (!resolve_written(line, line.key, value)) return;
-    auto typed = parse_value(spec, value.text);
+    bool unread = value.text.empty() && value.written.starts_with('<');  // the file's content is not known here
+    auto typed = parse_value(spec, unread ? std::string(spec.default_value) : value.text);
+    if (unread && spec.type == SettingType::Text) typed = TypedValue{};
     if (!typed) {
         error(typed.error().text, fmt::format("{}: {}", spec.name, typed.error().hint));
         return;
@@ -154,7 +156,7 @@ void Parser::store(Block& block, std::uint16_t row, const Line& line) {
         warning(fmt::format("{} = {} is a decimal number, which makes the mode {}", line.key, line.value, value.text),
                 fmt::format("write {} = 0{}", line.key, line.value));
     if (block.kind == BlockKind::Root && frames_.back().scope == config_.scopes[0].get()) warn_about_filters(row, spec.name);
-    warn_unsupported(spec, block_path(line.key), value);
+    warn_unsupported(block, spec, value);
     block.set(row) = std::move(value);
 }
 
@@ -183,10 +185,14 @@ void Parser::warn_about_filters(std::uint16_t row, std::string_view name) {
     }
 }
 
-void Parser::warn_unsupported(const SettingSpec& spec, std::string_view name, const Value& value) {
+void Parser::warn_unsupported(const Block& block, const SettingSpec& spec, const Value& value) {
     if (spec.support == Support::Acts || value.text == spec.default_value) return;
+    // A block of which nothing has an effect is one thing to say.
+    bool whole_block = block.kind == BlockKind::Metric || block.kind == BlockKind::EventExporter;
+    std::string name = whole_block ? fmt::format("{} {{}}", block_spec(block.kind).name) : block_path(spec.name);
+    if (!unsupported_.insert(name).second) return;
     warning(fmt::format("{} has no effect: Culver knows this setting of Dovecot but does not act on it yet", name),
-            "remove the line, or keep it for the way back to Dovecot");
+            "remove it, or keep it for the way back to Dovecot");
 }
 
 void Parser::open_block(const Line& line) {
@@ -231,7 +237,7 @@ Block* Parser::enter_block(Block& parent, BlockKind kind, const std::string& lab
 
 bool Parser::open_filter(const Line& line) {
     const Frame parent = frames_.back();
-    auto made = make_condition(parent.scope->condition, parent.filter, line.key, line.value);
+    auto made = make_condition(parent.scope->condition, parent.filter == kAuthBlock ? std::string_view() : parent.filter, line.key, line.value);
     if (!made) {
         error(made.error().text, made.error().hint);
         return false;

@@ -1,6 +1,7 @@
 // Reads configuration files into a Config and notes everything that is wrong. Private to lib-config.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ private:
         Place place;
         std::string_view filter;  // "protocol", "local", ... if the frame is a filter
     };
+    static constexpr std::string_view kAuthBlock = "auth";  // Frame::filter of an auth {} block of Dovecot 1.x
 
     void run();
     void handle(const Line& line);
@@ -51,8 +53,13 @@ private:
     void include(const Line& line);
     void include_file(const std::string& path, bool must_exist);
     bool handle_obsolete(const Line& line);
+    bool handle_obsolete_block(const Line& line);
+    bool handle_obsolete_listen(const Line& line);
+    bool handle_obsolete_protocols(const Line& line);
+    bool handle_obsolete_workarounds(const Line& line);
+    void assign_moved(const Line& line, std::string_view services, std::string_view setting, const std::string& value);
     void warn_about_filters(std::uint16_t row, std::string_view name);
-    void warn_unsupported(const SettingSpec& spec, std::string_view name, const Value& value);
+    void warn_unsupported(const Block& block, const SettingSpec& spec, const Value& value);
 
     // The value with <file and $references put in; nothing (and a diagnostic) if that fails.
     bool resolve_written(const Line& line, std::string_view name, Value& value);
@@ -74,6 +81,7 @@ private:
     std::string override_;  // the -o being read, for its diagnostics
     unsigned included_ = 0;
     bool told_about_obsolete_ = false;
+    std::set<std::string, std::less<>> unsupported_;  // names already warned of
 };
 
 }  // namespace culver::config
