@@ -29,7 +29,8 @@ public:
 
     const std::vector<Range>& ranges() const { return ranges_; }
     bool empty() const { return ranges_.empty(); }
-    bool has_star() const { return star_.has_value(); }
+    // The range that ends with "*", if there is one; its first number may be "*" as well.
+    const std::optional<Range>& star() const { return star_; }
     bool contains(std::uint32_t number) const;
     std::uint64_t count() const;
     // A number above all others costs no search; ranges are merged.
