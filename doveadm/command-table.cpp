@@ -6,6 +6,10 @@ namespace culver::doveadm {
 
 const std::vector<const CommandSpec*>& command_table() {
     static const std::vector<const CommandSpec*> table = {
+        &kAuthCacheFlush,
+        &kAuthLogin,
+        &kAuthLookup,
+        &kAuthTest,
         &kConfig,
         &kHelp,
         &kMailboxCreate,
@@ -17,6 +21,11 @@ const std::vector<const CommandSpec*>& command_table() {
         &kMailboxStatus,
         &kMailboxSubscribe,
         &kMailboxUnsubscribe,
+        &kPw,
+        &kUser,
+        &kReload,
+        &kStop,
+        &kWho,
     };
     return table;
 }

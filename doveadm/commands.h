@@ -5,7 +5,9 @@
 
 namespace culver::doveadm {
 
-extern const CommandSpec kConfig, kHelp;
+extern const CommandSpec kAuthCacheFlush, kAuthLogin, kAuthLookup, kAuthTest;
+extern const CommandSpec kConfig, kHelp, kPw, kUser;
+extern const CommandSpec kReload, kStop, kWho;
 extern const CommandSpec kMailboxCreate, kMailboxDelete, kMailboxList, kMailboxMutf7, kMailboxPath, kMailboxRename,
     kMailboxStatus, kMailboxSubscribe, kMailboxUnsubscribe;
 
