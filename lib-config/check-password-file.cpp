@@ -71,19 +71,19 @@ public:
             text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         }
         if (problems_ > kProblemLimit)
-            out_.warning({path_, 0}, fmt::format("{} more lines have problems", problems_ - kProblemLimit), "correct those above first");
+            out_.about_file(Severity::Warning, {path_, line_}, fmt::format("{} more lines have problems", problems_ - kProblemLimit),
+                            "correct those above first");
     }
 
 private:
     void complain(Severity severity, std::string text, std::string hint) {
         if (++problems_ > kProblemLimit) return;
-        SettingOrigin where{path_, line_};
-        severity == Severity::Error ? out_.error(where, std::move(text), std::move(hint))
-                                    : out_.warning(where, std::move(text), std::move(hint));
+        out_.about_file(severity, {path_, line_}, text, std::move(hint));
     }
 
     void check_line(std::string_view line) {
         if (line.empty() || line[0] == '#') return;
+        if (use_ == PasswordFileUse::Users) return check_accounts(split(line, ':'));
         if (line.back() == '\r')
             return complain(Severity::Error, "the line ends in CR LF: the CR belongs to the last field", "save the file with Unix line ends");
         auto fields = split(line, ':');
@@ -96,8 +96,7 @@ private:
                      fmt::format("write {}", to_lower(user)));
         if (!seen_.insert(user).second)
             return complain(Severity::Warning, fmt::format("User {} exists more than once", user), "only the first line counts; remove this one");
-        if (use_ == PasswordFileUse::Passwords) check_password(user, fields.size() > 1 ? fields[1] : std::string_view());
-        check_accounts(user, fields);
+        check_password(user, fields.size() > 1 ? fields[1] : std::string_view());
     }
 
     void check_password(const std::string& user, std::string_view password) {
@@ -128,12 +127,11 @@ private:
             complain(Severity::Error, fmt::format("user {}: {}", user, problem), "copy the hash again as a whole, without anything behind it");
     }
 
-    void check_accounts(const std::string& user, const std::vector<std::string_view>& fields) {
-        bool users = use_ == PasswordFileUse::Users;
-        if (users && fields.size() < 4)
+    void check_accounts(const std::vector<std::string_view>& fields) {
+        std::string user(fields[0]);
+        if (fields.size() < 4)
             return complain(Severity::Error, fmt::format("User {} is missing userdb info", user),
                             fmt::format("write the fields, empty ones as well: {}:password::::::", user));
-        if (!users) return;
         if (fields[2].empty() && !gives_uid_)
             complain(Severity::Error, fmt::format("User {} is missing UID (see mail_uid setting)", user),
                      "give a uid in the third field, mail_uid, or default_fields = uid=vmail gid=vmail in the userdb block");

@@ -34,6 +34,10 @@ void Findings::warning(SettingOrigin where, std::string text, std::string hint) 
     found_.push_back({Severity::Warning, std::move(where), std::move(text), std::move(hint)});
 }
 
+void Findings::about_file(Severity severity, const SettingOrigin& where, const std::string& text, std::string hint) {
+    found_.push_back({severity, where, fmt::format("{} line {}: {}", where.file, where.line, text), std::move(hint), true});
+}
+
 std::string Findings::in_file(const std::string& snippet) const {
     const std::string& main = settings_.config_path();
     std::string split = main.substr(0, main.rfind('/') + 1) + "conf.d/" + snippet;

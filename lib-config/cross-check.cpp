@@ -86,9 +86,10 @@ private:
         });
     }
 
-    static std::string text_of(const Block& block, std::string_view name) {
+    static const std::string& text_of(const Block& block, std::string_view name) {
+        static const std::string empty;
         const Value* value = block.find(*find_setting(block.kind, name));
-        return value == nullptr ? std::string() : value->text;
+        return value == nullptr ? empty : value->text;
     }
 
     void check_block(const Block& block) {

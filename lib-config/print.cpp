@@ -79,7 +79,7 @@ public:
     std::string shown(const Value& value, bool secret) const {
         const std::string& text = options_.expand ? value.text : value.shown();
         if (secret && !options_.show_secrets && !text.empty()) return std::string(kHidden);
-        return config::quote_value(options_.show_secrets ? text : hide_passwords(text));
+        return options_.show_secrets ? config::quote_value(text) : hide_passwords(config::quote_value(text));
     }
 
     bool wants(const SettingSpec& spec) const;
