@@ -17,10 +17,15 @@ namespace {
 
 constexpr int kStopPatienceMilliseconds = 15000;
 
-// A pid file outlives a crash, and its number may belong to somebody else by now.
+// A pid file outlives a crash, and its number may belong to somebody else by now, or to a process that is dead but not yet
+// waited for. /proc/<pid>/stat: "26072 (dovecot) S ...".
 bool is_dovecot(pid_t pid) {
-    auto name = read_file(fmt::format("/proc/{}/comm", pid), 4096);
-    return name && trim(std::string_view(*name).substr(0, name->find('\n'))) == "dovecot";
+    auto text = read_file(fmt::format("/proc/{}/stat", pid), 4096);
+    if (!text) return false;
+    const auto end = text->rfind(") ");
+    if (end == std::string::npos || text->find("(dovecot)") == std::string::npos) return false;
+    const char state = end + 2 < text->size() ? (*text)[end + 2] : 'X';
+    return state != 'Z' && state != 'X';
 }
 
 Status signal_master(pid_t pid, int number) {

@@ -9,17 +9,26 @@
 #include "lib-service/master-control.h"
 
 namespace culver {
+namespace {
+constexpr int kDyingTries = 20;
+constexpr useconds_t kDyingPause = 25'000;
+}  // namespace
 
 Result<PidFile> PidFile::acquire(const std::string& base_dir) {
     const std::string path = base_dir + "/master.pid";
     PidFile file;
     file.path_ = path;
-    if (auto pid = find_master(base_dir); pid && *pid != ::getpid())
-        return fail(ErrorCode::InUse, fmt::format("Dovecot is already running with PID {} (read from {})", *pid, path));
     file.fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.fd_) return fail_errno("open(" + path + ")");
-    if (::flock(file.fd_.get(), LOCK_EX | LOCK_NB) != 0)
-        return fail(ErrorCode::InUse, "Dovecot is already running (" + path + " is locked)");
+    const bool locked = ::flock(file.fd_.get(), LOCK_EX | LOCK_NB) == 0;
+    auto pid = find_master(base_dir);
+    // With the lock free, the process is a Dovecot, which takes none, or a server that is dying this very moment.
+    for (int i = 0; locked && pid && i < kDyingTries; ++i) {
+        ::usleep(kDyingPause);
+        pid = find_master(base_dir);
+    }
+    if (pid) return fail(ErrorCode::InUse, fmt::format("Dovecot is already running with PID {} (read from {})", *pid, path));
+    if (!locked) return fail(ErrorCode::InUse, "Dovecot is already running (" + path + " is locked)");
     return file;
 }
 

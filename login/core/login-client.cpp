@@ -49,8 +49,7 @@ void LoginClient::begin() {
     if (arrival_.tls == Arrival::Tls::No) return wait_for_auth();
     auto context = server_.tls().find(settings_.view);
     if (!context) {
-        log_error(login_log_line(settings_.log_format, settings_.log_format_elements,
-                                 "Failed to initialize SSL server context: " + context.error().detail, {}));
+        log_event("Failed to initialize SSL server context: " + context.error().detail, 0, LogLevel::Error);
         return disconnect("TLS initialization failed.");
     }
     tls_ = std::make_unique<TlsStream>(*context, arrival_.fd.get());
@@ -283,7 +282,7 @@ std::string LoginClient::disconnect_detail() const {
     return fmt::format("({} failed attempts in {} secs)", attempts_, total);
 }
 
-void LoginClient::log_event(std::string_view text, long mail_pid) const {
+void LoginClient::log_event(std::string_view text, long mail_pid, LogLevel level) const {
     LoginLogFields fields;
     fields.user = user_;
     // What a stranger calls himself must not break the line's <...>, by which log readers find his address.
@@ -302,7 +301,7 @@ void LoginClient::log_event(std::string_view text, long mail_pid) const {
     } else if (secured_) {
         fields.security = LoginLogFields::Security::Secured;
     }
-    log_info(login_log_line(settings_.log_format, settings_.log_format_elements, text, fields));
+    log_line(level, login_log_line(settings_.log_format, settings_.log_format_elements, text, fields));
 }
 
 }  // namespace culver

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "lib-auth/auth-client.h"
+#include "lib-base/log.h"
 #include "lib-base/secret-string.h"
 #include "lib-net/ip-address.h"
 #include "lib-net/listen.h"
@@ -115,7 +116,7 @@ private:
     long seconds_in_attempt() const;
     void fail_auth(const AuthReply& reply);
     void on_handover_reply(bool ok, long mail_pid, const std::string& code, const std::string& text);
-    void log_event(std::string_view text, long mail_pid = 0) const;
+    void log_event(std::string_view text, long mail_pid = 0, LogLevel level = LogLevel::Info) const;
     std::string disconnect_detail() const;
     void close();
 

@@ -49,6 +49,7 @@ void LoginServer::on_reload() {
 
 void LoginServer::accept(InheritedListener& listener) {
     bury();
+    if (stopping_) return;
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
         auto accepted = accept_connection(listener.fd.get());
         if (!accepted) {
@@ -86,7 +87,7 @@ void LoginServer::admit(Arrival arrival) {
     if (!auth_->is_connected() && !std::exchange(auth_timer_runs_, true)) {
         loop().after(kAuthPatience, [this] {
             auth_timer_runs_ = false;
-            if (!auth_->is_connected()) on_auth_state(false);
+            if (auth_ && !auth_->is_connected()) on_auth_state(false);
         });
     }
 }
@@ -174,6 +175,8 @@ void LoginServer::on_stop() {
     for (auto& [client, owned] : clients_) all.push_back(client);
     for (LoginClient* client : all)
         if (clients_.contains(client)) client->on_shutdown();
+    // Nobody is left who could ask authd; its end is no news now.
+    loop().post([this] { auth_.reset(); });
     // Proxied sessions end when the mail process closes them; not for ever.
     loop().after(kProxyPatience, [this] { loop().stop(); });
     stop_when_empty();
