@@ -68,12 +68,12 @@ Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line, c
     recipient.process = TRY(delivery_identity(*record, *settings));
     MailUserIdentity& identity = recipient.identity;
     identity.username = record->username;
-    identity.home = field_or(record->fields, "home", settings->string("mail_home"));
     identity.uid = std::to_string(recipient.process->uid);
     identity.gid = std::to_string(recipient.process->gid);
     identity.service = "lda";
     identity.session = session;
     identity.settings = TRY(user_settings(settings, record->fields));
+    TRY(resolve_home(identity, record->fields));
     return std::optional(std::move(recipient));
 }
 

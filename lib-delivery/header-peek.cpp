@@ -10,7 +10,7 @@ constexpr std::size_t kValueLimit = 1000;
 // Without line ends and surrounding blanks; control bytes are the log's business.
 std::string unfolded(std::string_view raw) {
     std::string out;
-    for (char c : raw.substr(0, 2 * kValueLimit))
+    for (char c : trim(raw).substr(0, 2 * kValueLimit))
         if (c != '\r' && c != '\n' && out.size() < kValueLimit) out += c == '\t' ? ' ' : c;
     return std::string(trim(out));
 }

@@ -73,6 +73,24 @@ Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<cons
     return current;
 }
 
+Status resolve_home(MailUserIdentity& identity, const UserFields& fields) {
+    identity.home = field_or(fields, "home", "");
+    const std::string& mail_home = identity.settings->string("mail_home");
+    if (!identity.home.empty() || mail_home.empty()) return {};
+    UserVariables variables;
+    variables.user = identity.username;
+    variables.uid = identity.uid;
+    variables.gid = identity.gid;
+    variables.service = identity.service;
+    variables.session = identity.session;
+    variables.local_ip = identity.local_ip;
+    variables.remote_ip = identity.remote_ip;
+    auto home = expand_variables(mail_home, variables.lookup());
+    if (!home) return fail(ErrorCode::InvalidArgument, "mail_home: " + home.error().detail);
+    identity.home = std::move(*home);
+    return {};
+}
+
 std::string delivery_log_prefix(const Settings& settings, std::string_view service, const std::string& user,
                                 const std::string& session) {
     static const std::string pid = std::to_string(::getpid());

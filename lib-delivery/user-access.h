@@ -12,6 +12,7 @@
 #include "lib-base/result.h"
 #include "lib-config/settings.h"
 #include "lib-service/worker-pool.h"
+#include "lib-storage/mail-user.h"
 
 namespace culver {
 
@@ -27,6 +28,10 @@ Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<cons
 
 // Value of the first field of that name; `otherwise` if there is none.
 std::string field_or(const UserFields& fields, std::string_view name, std::string_view otherwise);
+
+// Fills in the identity's home: the userdb's, which stands as it is, or mail_home with its %variables expanded for this
+// user. An error names the setting.
+Status resolve_home(MailUserIdentity& identity, const UserFields& fields);
 
 // mail_log_prefix for one delivery, "lmtp(bob)<12><session>: ".
 std::string delivery_log_prefix(const Settings& settings, std::string_view service, const std::string& user,

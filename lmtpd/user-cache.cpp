@@ -30,13 +30,13 @@ Result<std::shared_ptr<OpenUser>> UserCache::open(const DeliveryJob& job) {
     user->settings = TRY(user_settings(settings, job.fields));
     MailUserIdentity identity;
     identity.username = job.username;
-    identity.home = field_or(job.fields, "home", settings->string("mail_home"));
     identity.uid = field_or(job.fields, "uid", settings->string("mail_uid"));
     identity.gid = field_or(job.fields, "gid", settings->string("mail_gid"));
     identity.service = "lmtp";
     identity.local_ip = job.local_ip;
     identity.remote_ip = job.remote_ip;
     identity.settings = user->settings;
+    TRY(resolve_home(identity, job.fields));
     user->mail = TRY(MailUser::open(identity, mailboxes_));
     std::lock_guard lock(mutex_);
     if (settings != settings_) return user;  // a reload came in between: good for this delivery only
