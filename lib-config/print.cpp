@@ -58,6 +58,7 @@ public:
         std::array<std::size_t, kBlockKinds> counts{};
         for (const auto& child : block.blocks) {
             position = counts[static_cast<std::size_t>(child->kind)]++;
+            if (block.kind == BlockKind::Root && !wants(child->kind)) continue;
             std::string text = block_text(*child, defaults, indent);
             if (!text.empty()) entries.emplace_back(sort_key(*child, position), std::move(text));
         }
@@ -83,6 +84,7 @@ public:
     }
 
     bool wants(const SettingSpec& spec) const;
+    bool wants(BlockKind kind) const { return options_.module.empty() || module_uses(options_.module, kind); }
     bool shows_all() const { return options_.show == ShowSettings::All; }
 
 private:
@@ -187,11 +189,41 @@ std::string filter_text(const Printer& printer, const config::Scope& scope) {
     return out;
 }
 
+// The keys under which the blocks of one kind stand in paths, blank-separated.
+std::string block_keys(const Block& block, BlockKind kind) {
+    std::string keys;
+    std::size_t position = 0;
+    for (const auto& child : block.blocks) {
+        if (child->kind != kind || block_spec(kind).free_keys) continue;
+        bool by_number = child->name.empty() || kind == BlockKind::PassDb || kind == BlockKind::UserDb;
+        if (!keys.empty()) keys += ' ';
+        keys += by_number ? fmt::format("{}", position) : config::path_escape(child->name);
+        ++position;
+    }
+    return keys;
+}
+
+// The name under which a flat dump shows the label of a block.
+std::string_view label_setting(BlockKind kind) {
+    switch (kind) {
+        case BlockKind::UnixListener:
+        case BlockKind::FifoListener: return "path";
+        case BlockKind::Metric: return "metric_name";
+        case BlockKind::Service:
+        case BlockKind::InetListener:
+        case BlockKind::Namespace:
+        case BlockKind::Mailbox:
+        case BlockKind::EventExporter: return "name";
+        default: return {};
+    }
+}
+
 void print_flat(const Printer& printer, const Block& block, const std::string& prefix, std::string& out) {
     std::array<std::size_t, kBlockKinds> counts{};
     const auto& settings = block_spec(block.kind).settings;
     for (std::uint16_t row = 0; row < settings.size(); ++row) {
         const Value* value = block.find(row);
+        if (value == nullptr && (settings[row].name == "alias_for" || settings[row].name == label_setting(block.kind))) continue;
         bool shows = value != nullptr && (printer.shows_all() || value->is_set);
         if (shows) out += fmt::format("{}{}={}\n", prefix, settings[row].name, value->shown());
         else if (value != nullptr || !printer.shows_all()) continue;
@@ -199,12 +231,19 @@ void print_flat(const Printer& printer, const Block& block, const std::string& p
             out += fmt::format("{}{}={}\n", prefix, settings[row].name, settings[row].default_value);
     }
     for (const auto& [key, value] : block.free) out += fmt::format("{}{}={}\n", prefix, key, value.shown());
+    for (BlockKind kind : block_spec(block.kind).children) {
+        std::string keys = block_keys(block, kind);
+        if (!keys.empty() || block.find_block(kind, {}) != nullptr)
+            out += fmt::format("{}{}={}\n", prefix, block_spec(kind).name, keys);
+    }
     for (const auto& child : block.blocks) {
         auto name = block_spec(child->kind).name;
         auto position = counts[static_cast<std::size_t>(child->kind)]++;
         bool by_number = child->name.empty() || child->kind == BlockKind::PassDb || child->kind == BlockKind::UserDb;
         std::string key = block_spec(child->kind).free_keys ? std::string(name)
             : fmt::format("{}/{}", name, by_number ? fmt::format("{}", position) : config::path_escape(child->name));
+        if (auto label = label_setting(child->kind); !label.empty() && !child->name.empty())
+            out += fmt::format("{}{}/{}={}\n", prefix, key, label, child->name);
         print_flat(printer, *child, prefix + key + "/", out);
     }
 }

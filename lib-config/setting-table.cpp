@@ -51,11 +51,29 @@ std::span<const SettingSpec> root_settings() {
     return rows;
 }
 
-bool module_uses(std::string_view module, const SettingSpec& spec) {
-    if (spec.area == Common) return true;
+namespace {
+bool uses_area(std::string_view module, Area area) {
+    if (area == Common) return true;
     for (const auto& known : kModules)
-        if (known.name == module) return std::ranges::find(known.areas, spec.area) != known.areas.end();
+        if (known.name == module) return std::ranges::find(known.areas, area) != known.areas.end();
     return false;
+}
+}  // namespace
+
+bool module_uses(std::string_view module, const SettingSpec& spec) { return uses_area(module, spec.area); }
+
+bool module_uses(std::string_view module, BlockKind kind) {
+    switch (kind) {
+        case BlockKind::Service: return uses_area(module, Master);
+        case BlockKind::PassDb:
+        case BlockKind::UserDb: return uses_area(module, Auth);
+        case BlockKind::Namespace:
+        case BlockKind::Plugin: return uses_area(module, Mail);
+        case BlockKind::Dict: return uses_area(module, Area::Dict);
+        case BlockKind::Metric:
+        case BlockKind::EventExporter: return uses_area(module, Stats);
+        default: return true;
+    }
 }
 
 }  // namespace culver

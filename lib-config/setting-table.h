@@ -19,5 +19,6 @@ std::span<const SettingSpec> root_settings();
 
 // Whether `doveconf -m module` shows a setting.
 bool module_uses(std::string_view module, const SettingSpec& spec);
+bool module_uses(std::string_view module, BlockKind kind);
 
 }  // namespace culver
