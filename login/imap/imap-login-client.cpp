@@ -15,9 +15,7 @@ namespace {
 constexpr ScanLimits kScanLimits{.line = 8 << 10, .literal = 4 << 10, .literals = 8 << 10};
 constexpr std::size_t kResponseLimit = 8 << 10;  // a SASL response in base64
 constexpr unsigned kBadCommandLimit = 3;
-constexpr std::size_t kIdPairs = 30, kIdValueLimit = 1024;
 
-constexpr char kError[] = "Error in IMAP command received by server.";
 constexpr char kPlaintextSent[] =
     "* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. If anyone was "
     "listening, the password was exposed.\r\n";
@@ -102,27 +100,23 @@ bool ImapLoginClient::take_command() {
 }
 
 void ImapLoginClient::run(std::string_view line) {
-    const CommandHead head = split_command(line);
-    tag_ = head.tag_is_valid ? std::string(head.tag) : "*";
-    if (!head.error.empty()) return bad(kError);
-    Parser in(head.arguments);
-    if (!in.ok()) return bad(in.error().text);
-    run_command(head.name, in);
-}
-
-void ImapLoginClient::run_command(const std::string& name, Parser& in) {
-    if (name == "LOGIN") return login(in);
-    if (name == "AUTHENTICATE") return authenticate_command(in);
-    if (name == "CAPABILITY") return capability();
-    if (name == "STARTTLS") return start_tls_command();
-    if (name == "ID") return id(in);
-    if (name == "NOOP") return reply("OK NOOP completed.");
-    if (name == "LOGOUT") {
-        send_bye("Logging out");
-        reply("OK Logout completed.");
-        return disconnect("Aborted login by logging out");
+    PreloginCommand command = parse_prelogin_command(line);
+    tag_ = command.tag;
+    switch (command.name) {
+        case PreloginCommand::Name::Invalid: return bad(command.error);
+        case PreloginCommand::Name::Capability: return capability();
+        case PreloginCommand::Name::Noop: return reply("OK NOOP completed.");
+        case PreloginCommand::Name::StartTls: return start_tls_command();
+        case PreloginCommand::Name::Login: return login(command);
+        case PreloginCommand::Name::Authenticate: return authenticate_command(command);
+        case PreloginCommand::Name::Id:
+            send(id_response(settings().view->string("imap_id_send")) + "\r\n");
+            return reply("OK ID completed.");
+        case PreloginCommand::Name::Logout:
+            send_bye("Logging out");
+            reply("OK Logout completed.");
+            return disconnect("Aborted login by logging out");
     }
-    bad(kError);
 }
 
 void ImapLoginClient::bad(std::string_view text) {
@@ -135,25 +129,6 @@ void ImapLoginClient::capability() {
     asked_capability_ = true;
     send(fmt::format("* CAPABILITY {}\r\n", capabilities()));
     reply("OK Pre-login capabilities listed, post-login capabilities have more.");
-}
-
-void ImapLoginClient::id(Parser& in) {
-    in.space();
-    if (in.next_is_list()) {
-        in.open_list();
-        std::size_t words = 0;
-        while (in.more()) {
-            auto value = in.nstring();
-            if (++words > 2 * kIdPairs || (value && value->size() > kIdValueLimit)) in.fail(kError);
-        }
-        in.close_list();
-    } else if (!in.skip_atom("NIL")) {
-        in.fail(kError);
-    }
-    in.end();
-    if (!in.ok()) return bad(kError);
-    send(id_response(settings().view->string("imap_id_send")) + "\r\n");
-    reply("OK ID completed.");
 }
 
 void ImapLoginClient::start_tls_command() {
@@ -169,31 +144,22 @@ void ImapLoginClient::refuse_plaintext(std::string_view text, bool password_was_
     reply(fmt::format("NO [PRIVACYREQUIRED] {}", text));
 }
 
-void ImapLoginClient::login(Parser& in) {
-    const std::string user = in.space().astring();
-    std::string password = in.space().astring();
-    in.end();
-    if (!in.ok()) return bad(kError);
+void ImapLoginClient::login(const PreloginCommand& command) {
     if (plaintext() == Plaintext::NeedsTls)
         return refuse_plaintext("Plaintext authentication disallowed on non-secure (SSL/TLS) connections.", true);
-    std::string message = '\0' + user + '\0' + password;  // RFC 4616
-    explicit_wipe(password);
+    std::string message = '\0' + command.user + '\0' + command.password;  // RFC 4616
     SecretString secret(message);
     explicit_wipe(message);
-    authenticate("PLAIN", std::move(secret), user);
+    authenticate("PLAIN", std::move(secret), command.user);
 }
 
-void ImapLoginClient::authenticate_command(Parser& in) {
-    const std::string mechanism = to_upper(in.space().atom());
-    std::optional<std::string> encoded;
-    if (in.more()) encoded = in.space().atom();
-    in.end();
-    if (!in.ok()) return bad(kError);
+void ImapLoginClient::authenticate_command(const PreloginCommand& command) {
+    const std::optional<std::string>& encoded = command.initial_response;
     if (!is_secured() && settings().tls == TlsPolicy::Required)
         return refuse_plaintext("Authentication not allowed until SSL/TLS is enabled.", encoded.has_value());
     const AuthMechanismInfo* info = nullptr;
     for (const AuthMechanismInfo& each : server().auth().mechanisms())
-        if (each.name == mechanism && !each.is_private) info = &each;
+        if (each.name == command.mechanism && !each.is_private) info = &each;
     if (!info) {
         note_unsupported_mechanism();
         return reply("NO [ALERT] Unsupported authentication mechanism.");
@@ -204,7 +170,6 @@ void ImapLoginClient::authenticate_command(Parser& in) {
     if (encoded) {
         // "=" is a response of no bytes (RFC 4959 §3).
         auto decoded = *encoded == "=" ? std::optional<std::string>("") : base64_decode(*encoded);
-        explicit_wipe(*encoded);
         if (!decoded) {
             note_invalid_response();
             return reply("BAD Invalid base64 data in initial response");
@@ -212,7 +177,7 @@ void ImapLoginClient::authenticate_command(Parser& in) {
         initial = SecretString(*decoded);
         explicit_wipe(*decoded);
     }
-    authenticate(mechanism, std::move(initial), "");
+    authenticate(command.mechanism, std::move(initial), "");
 }
 
 void ImapLoginClient::on_challenge(const std::string& challenge) { send(fmt::format("+ {}\r\n", base64_encode(challenge))); }

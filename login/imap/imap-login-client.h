@@ -3,11 +3,10 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "lib-imap/command-scanner.h"
-#include "lib-imap/parser.h"
 #include "login/core/login-client.h"
+#include "login/imap/prelogin-command.h"
 
 namespace culver {
 
@@ -29,12 +28,10 @@ private:
     bool take_command();
     bool take_response_line();
     void run(std::string_view line);
-    void run_command(const std::string& name, Parser& in);
     void capability();
-    void id(Parser& in);
-    void login(Parser& in);
+    void login(const PreloginCommand& command);
     void start_tls_command();
-    void authenticate_command(Parser& in);
+    void authenticate_command(const PreloginCommand& command);
     void refuse_plaintext(std::string_view text, bool password_was_sent);
     bool hint_at_tls();
 
