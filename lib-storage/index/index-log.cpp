@@ -15,14 +15,18 @@ namespace culver {
 namespace {
 
 constexpr std::string_view kMagic = "CULVLOG1";
-constexpr std::size_t kTransactionHeader = 16;
+constexpr std::size_t kTransactionHeader = 24;  // length, checksum of the header, modseq, checksum of the payload, 0
 
 std::uint64_t padded(std::uint64_t size) { return (size + 7) & ~std::uint64_t{7}; }
 
-std::uint32_t checksum(std::uint32_t length, std::uint64_t modseq, std::string_view payload) {
+std::string encode_transaction_header(std::uint32_t length, std::uint64_t modseq, std::uint32_t payload_sum) {
+    ByteWriter rest;
+    rest.number<std::uint64_t>(modseq).number<std::uint32_t>(payload_sum).number<std::uint32_t>(0);
     ByteWriter head;
-    head.number<std::uint32_t>(length).number<std::uint64_t>(modseq);
-    return crc32c(payload, crc32c(head.bytes()));
+    head.number<std::uint32_t>(length);
+    const std::uint32_t sum = crc32c(rest.bytes(), crc32c(head.bytes()));
+    head.number<std::uint32_t>(sum).raw(rest.bytes());
+    return std::move(head.bytes());
 }
 
 std::string encode_header(const IndexLogHeader& header) {
@@ -53,14 +57,19 @@ IndexLog::Stop parse_transaction(std::string_view bytes, ParsedTransaction& tran
     if (bytes.empty()) return IndexLog::Stop::End;
     if (bytes.size() < kTransactionHeader) return IndexLog::Stop::Torn;
     ByteReader in(bytes);
-    auto length = in.number<std::uint32_t>();
-    auto sum = in.number<std::uint32_t>();
+    const auto length = in.number<std::uint32_t>();
+    in.number<std::uint32_t>();
     transaction.modseq = in.number<std::uint64_t>();
-    if (length == 0 || length > IndexLog::kTransactionLimit) return IndexLog::Stop::Corrupt;
+    const auto payload_sum = in.number<std::uint32_t>();
+    // The header has its own checksum, so that a wrong length is not taken for a torn end.
+    if (length == 0 || length > IndexLog::kTransactionLimit ||
+        bytes.substr(0, kTransactionHeader) != encode_transaction_header(length, transaction.modseq, payload_sum))
+        return IndexLog::Stop::Corrupt;
+    in.number<std::uint32_t>();
     transaction.length = kTransactionHeader + padded(length);
     if (bytes.size() < transaction.length) return IndexLog::Stop::Torn;
     transaction.payload = in.raw(length);
-    if (checksum(length, transaction.modseq, transaction.payload) != sum) return IndexLog::Stop::Corrupt;
+    if (crc32c(transaction.payload) != payload_sum) return IndexLog::Stop::Corrupt;
     return IndexLog::Stop::End;
 }
 
@@ -140,9 +149,9 @@ Result<IndexLog::Stop> IndexLog::read(const Apply& apply) {
 Status IndexLog::append(std::string_view payload, std::uint64_t modseq, bool sync) {
     if (payload.size() > kTransactionLimit) return fail(ErrorCode::Limit, "transaction too large for the index log");
     ByteWriter out;
-    auto length = static_cast<std::uint32_t>(payload.size());
-    out.number<std::uint32_t>(length).number<std::uint32_t>(checksum(length, modseq, payload)).number<std::uint64_t>(modseq);
-    out.raw(payload);
+    const auto length = static_cast<std::uint32_t>(payload.size());
+    out.bytes().reserve(kTransactionHeader + padded(length));
+    out.raw(encode_transaction_header(length, modseq, crc32c(payload))).raw(payload);
     out.bytes().resize(kTransactionHeader + padded(length), '\0');
     std::size_t done = 0;
     while (done < out.bytes().size()) {

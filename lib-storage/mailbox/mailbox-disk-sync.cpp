@@ -191,10 +191,15 @@ Status MailboxImpl::scan_directories(MailboxWriter& writer, Scan& scan) {
         scan.stamp = TRY(format_->stamp());
         TRY(format_->scan(scan.cur, scan.in_new, [&](const FoundFile& found) { visit_file(scan, found); }));
         scan.find_missing(state_);
-        if (scan.missing.empty()) break;
+        // Known ones in the other directory: moved, or there twice? Both have to be looked at.
+        const bool wandered = !(scan.cur && scan.in_new) && std::any_of(scan.moved.begin(), scan.moved.end(), [&](const auto& entry) {
+            const Message* message = state_.find(entry.first);
+            return message != nullptr && ((message->place ^ entry.second.place) & kInNew) != 0;
+        });
+        if (scan.missing.empty() && !wandered) break;
         DiskStamp after = TRY(format_->stamp());
         bool calm = after.cur_mtime == scan.stamp.cur_mtime && after.new_mtime == scan.stamp.new_mtime;
-        if (scan.pass >= 2 && calm) break;
+        if (scan.pass >= 2 && calm && !wandered) break;
         if (scan.pass >= kScanAttempts) {  // somebody is at work in there: believe nothing yet
             scan.missing.clear();
             scan.incomplete = true;

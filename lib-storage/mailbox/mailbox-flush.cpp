@@ -23,10 +23,15 @@ StoredFile MailboxImpl::stored_file(const Message& message) const {
     return {std::string(state_.base(message)), std::string(state_.odd_info(message)), message.place, message.disk};
 }
 
-DiskStamp MailboxImpl::own_change_stamp(const DiskStamp& before) const {
+DiskStamp MailboxImpl::own_change_stamp(const DiskStamp& before, std::uint64_t appended_to_uids) const {
     DiskStamp known = state_.stamp;
     auto after = format_->stamp();
     if (!after) return known;
+    if (appended_to_uids > 0 && after->uidlist_inode == before.uidlist_inode &&
+        after->uidlist_size == before.uidlist_size + appended_to_uids) {
+        known.uidlist_size = after->uidlist_size;
+        known.uidlist_mtime = after->uidlist_mtime;
+    }
     // Only if nobody else had changed the directory since it was last looked at.
     if (before.cur_mtime == known.cur_mtime) known.cur_mtime = after->cur_mtime;
     if (before.new_mtime == known.new_mtime) known.new_mtime = after->new_mtime;

@@ -96,6 +96,7 @@ public:
     // For the view.
     std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(state_mutex_); }
     const MailboxState& state() const { return state_; }  // with read_lock() or a writer
+    Status refresh_if_possible();        // fails only if the mailbox cannot be used at all
     Status claim_recent();               // nobody is told "recent" about the present messages any more
     Status make_uids_durable();
     Status fill_details(std::optional<std::span<const Uid>> uids);  // dates and sizes that a visitor needs
@@ -152,7 +153,7 @@ private:
     void schedule_flush(std::chrono::milliseconds delay = std::chrono::milliseconds(200));
     StoredFile stored_file(const Message& message) const;
     // After our own changes: the stamp that counts them as seen, if nobody else changed anything before them.
-    DiskStamp own_change_stamp(const DiskStamp& before) const;
+    DiskStamp own_change_stamp(const DiskStamp& before, std::uint64_t appended_to_uids = 0) const;
 
     // mailbox-change.cpp
     Result<KeywordSet> resolve_keywords(MailboxWriter& writer, const std::vector<std::string>& names, bool create);
@@ -188,6 +189,7 @@ private:
     bool settling_new_ = false;   // a SELECT wants new/ emptied
     std::uint64_t snapshot_size_ = 0;
     int flush_failures_ = 0;
+    std::atomic<bool> refresh_failed_ = false;  // and was logged
 
     mutable std::shared_mutex state_mutex_;
     MailboxState state_;

@@ -31,6 +31,9 @@ std::int64_t clock_in(std::int64_t per_second) {
     return static_cast<std::int64_t>(now.tv_sec) * per_second + now.tv_nsec / (1'000'000'000 / per_second);
 }
 
+// Keeps changes from being taken in, not the mailbox from being read: a full disk.
+bool is_passing(const Error& error) { return error.code == ErrorCode::NoSpace || error.code == ErrorCode::Io; }
+
 }  // namespace
 
 std::int64_t current_time() { return clock_in(1); }
@@ -110,7 +113,7 @@ Status MailboxImpl::load() {
     if (loaded) {
         MailboxWriter writer(*this, MailboxWriter::Borrowed());
         Status synced = sync_with_disk(writer, false);
-        if (!synced && synced.error().code != ErrorCode::NoSpace) loaded = synced;
+        if (!synced && !is_passing(synced.error())) loaded = synced;
     }
     if (lock_.is_open()) lock_.release();
     return loaded;
@@ -190,7 +193,7 @@ Status MailboxImpl::rebuild(std::string_view why) {
     {
         // Until the new files are there, changes go into the state only.
         MailboxWriter writer(*this, MailboxWriter::Borrowed());
-        if (Status synced = sync_with_disk(writer, true); !synced && synced.error().code != ErrorCode::NoSpace) return synced;
+        if (Status synced = sync_with_disk(writer, true); !synced && !is_passing(synced.error())) return synced;
         import_dovecot_keywords(writer);
         TRY(writer.commit());
     }

@@ -82,7 +82,7 @@ std::vector<std::string> MailboxImpl::keywords() const {
 }
 
 Result<MailboxStatus> MailboxImpl::status() {
-    TRY(refresh());
+    TRY(refresh_if_possible());
     TRY(make_uids_durable());
     std::vector<Uid> unsized;
     MailboxStatus status;

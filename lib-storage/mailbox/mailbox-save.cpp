@@ -76,12 +76,7 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
         Status status = place_arrivals(arriving, placed);
         if (status) status = format_->append_uids(lines, before.uidlist_size);
         if (status) {
-            DiskStamp stamp = own_change_stamp(before);
-            auto after = format_->stamp();
-            if (after && after->uidlist_inode == before.uidlist_inode && after->uidlist_size == before.uidlist_size + lines.size()) {
-                stamp.uidlist_size = after->uidlist_size;
-                stamp.uidlist_mtime = after->uidlist_mtime;
-            }
+            DiskStamp stamp = own_change_stamp(before, lines.size());
             for (const ArrivingMessage& arrival : arriving) writer.transaction.message(arrival.message);
             writer.transaction.stamp(stamp);
             status = writer.commit();

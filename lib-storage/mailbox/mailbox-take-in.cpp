@@ -15,9 +15,18 @@ namespace {
 
 constexpr std::size_t kStatAtOnce = 200;  // more are looked at when somebody asks for their dates
 
-// The time in front of a Maildir name; names of other shapes come last.
-std::uint64_t time_in_name(std::string_view base) {
-    return parse_uint64(base.substr(0, base.find('.'))).value_or(UINT64_MAX);
+// The time in front of a Maildir name and the microseconds in it (".M123"); names of other shapes come last.
+std::pair<std::uint64_t, std::uint64_t> time_in_name(std::string_view base) {
+    auto dot = base.find('.');
+    auto seconds = parse_uint64(base.substr(0, dot));
+    if (!seconds) return {UINT64_MAX, 0};
+    std::uint64_t microseconds = 0;
+    std::string_view rest = dot == std::string_view::npos ? std::string_view() : base.substr(dot + 1);
+    if (auto mark = rest.find('M'); mark != std::string_view::npos) {
+        rest.remove_prefix(mark + 1);
+        microseconds = parse_uint64(rest.substr(0, rest.find_first_not_of("0123456789"))).value_or(0);
+    }
+    return {*seconds, microseconds};
 }
 
 }  // namespace
@@ -39,7 +48,7 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     }
     std::sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.uid < b.uid; });
     std::sort(unknown.begin(), unknown.end(), [&](const auto& a, const auto& b) {
-        std::uint64_t time_a = time_in_name(scan.base(a)), time_b = time_in_name(scan.base(b));
+        auto time_a = time_in_name(scan.base(a)), time_b = time_in_name(scan.base(b));
         return time_a != time_b ? time_a < time_b : scan.base(a) < scan.base(b);
     });
     // Found twice (in two passes, or in new/ and cur/): the last sighting counts; a known one is not unknown.

@@ -7,11 +7,7 @@
 namespace culver {
 
 Result<std::unique_ptr<MailboxView>> MailboxImpl::open_view(Access access) {
-    if (Status refreshed = refresh(); !refreshed) {
-        // A full disk keeps nobody from reading what is known.
-        if (refreshed.error().code != ErrorCode::NoSpace) return fail(std::move(refreshed).error());
-        log_error("Mailbox " + paths_.mail + ": " + refreshed.error().detail);
-    }
+    TRY(refresh_if_possible());
     if (access == Access::ReadWrite) move_new_messages();
     auto view = std::make_unique<MailboxViewImpl>(shared_from_this(), access);
     TRY(view->fill());
@@ -59,7 +55,20 @@ Status MailboxImpl::claim_recent() {
     }
     MailboxWriter writer = TRY(begin_write());
     if (state_.first_recent < state_.next_uid) writer.transaction.recent({state_.next_uid});
-    if (Status committed = writer.commit(); !committed && committed.error().code != ErrorCode::NoSpace) return committed;
+    if (Status committed = writer.commit(); !committed) log_debug(committed.error().detail);  // the next session calls them recent, too
+    return {};
+}
+
+// A full disk keeps nobody from reading what is known.
+Status MailboxImpl::refresh_if_possible() {
+    Status refreshed = refresh();
+    if (refreshed) {
+        refresh_failed_ = false;
+        return {};
+    }
+    if (refreshed.error().code == ErrorCode::NotFound || refreshed.error().code == ErrorCode::Corrupt) return refreshed;
+    if (!refresh_failed_.exchange(true))
+        log_error("Mailbox " + paths_.mail + ": changes by others cannot be taken in: " + refreshed.error().detail);
     return {};
 }
 
@@ -182,10 +191,7 @@ void MailboxViewImpl::find_changed(const MailboxState& state, std::vector<Uid>& 
 
 Result<ViewChanges> MailboxViewImpl::sync(Expunges expunges) {
     mailbox_->views_synced();
-    if (Status refreshed = mailbox_->refresh(); !refreshed) {
-        if (refreshed.error().code != ErrorCode::NoSpace) return fail(std::move(refreshed).error());
-        log_error(refreshed.error().detail);
-    }
+    TRY(mailbox_->refresh_if_possible());
     TRY(mailbox_->make_uids_durable());
     ViewChanges changes;
     {

@@ -1,19 +1,15 @@
 // Maildir's control files: dovecot-uidlist, dovecot-keywords, dovecot-uidvalidity.
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <memory>
 
 #include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/text.h"
+#include "lib-storage/list/uid-validity.h"
 #include "lib-storage/maildir/maildir.h"
 
 namespace culver {
@@ -70,35 +66,7 @@ void Maildir::unlock_uids() {
     if (--uidlist_lock_depth_ == 0) uidlist_lock_.release();
 }
 
-Result<std::uint32_t> Maildir::new_uid_validity() {
-    // The counter belongs to the account: a lock of the kernel guards it among Culver's processes; that its name says the
-    // value and is created exclusively guards it against Dovecot.
-    const std::string path = paths_.root_control + "/dovecot-uidvalidity";
-    UniqueFd directory(::open(paths_.root_control.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory) ::flock(directory.get(), LOCK_EX);
-    std::uint64_t last = 0;
-    if (auto text = read_file(path, 64)) last = parse_hex(trim(*text)).value_or(0);
-    std::string marker;
-    std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(paths_.root_control.c_str()), ::closedir);
-    constexpr std::string_view kPrefix = "dovecot-uidvalidity.";
-    while (listing != nullptr) {
-        const struct dirent* entry = ::readdir(listing.get());
-        if (entry == nullptr) break;
-        std::string_view name = entry->d_name;
-        if (!name.starts_with(kPrefix)) continue;
-        if (auto value = parse_hex(name.substr(kPrefix.size())); value && name.size() == kPrefix.size() + 8) {
-            if (marker.empty() || *value > last) marker = name;
-            last = std::max(last, *value);
-        }
-    }
-    std::uint64_t next = std::max<std::uint64_t>(static_cast<std::uint64_t>(::time(nullptr)), last + 1);
-    if (next >= UINT32_MAX) return fail(ErrorCode::Limit, path + " is at its end");
-    TRY(replace_file(path, fmt::format("{:08x}", next), options_.file_mode, options_.fsync != MailboxOptions::Fsync::Never));
-    std::string fresh = fmt::format("{}/dovecot-uidvalidity.{:08x}", paths_.root_control, next);
-    if (marker.empty() || ::rename((paths_.root_control + "/" + marker).c_str(), fresh.c_str()) != 0)
-        UniqueFd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444)).reset();
-    return static_cast<std::uint32_t>(next);
-}
+Result<std::uint32_t> Maildir::new_uid_validity() { return next_uid_validity(paths_.root_control, options_.file_mode); }
 
 Result<std::vector<std::string>> Maildir::read_keywords() {
     std::vector<std::string> names;
