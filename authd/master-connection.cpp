@@ -95,10 +95,12 @@ MasterConnection::LookupPtr MasterConnection::parse_lookup(std::string_view line
     return lookup;
 }
 
-bool MasterConnection::may_see(const AuthRequest& request) const {
+bool MasterConnection::may_see(const Lookup& lookup) const {
     if (rights_.everybody) return true;
-    const AuthField* uid = request.userdb_fields.find("uid");
-    return uid && uid->value == fmt::format("{}", rights_.uid);
+    const AuthField* field = lookup.auth.userdb_fields.find("uid");
+    // Without a field it will be mail_uid's mail.
+    auto uid = resolve_uid(field ? field->value : lookup.engine->settings().mail_uid);
+    return uid && *uid == fmt::format("{}", rights_.uid);
 }
 
 void MasterConnection::handle_user(std::string_view line) {
@@ -109,7 +111,7 @@ void MasterConnection::handle_user(std::string_view line) {
         MasterConnection* self = server.master(number);
         if (!self) return;
         UserResult::Kind kind = lookup->user.kind;
-        if (kind == UserResult::Kind::Found && !self->may_see(lookup->auth)) {
+        if (kind == UserResult::Kind::Found && !self->may_see(*lookup)) {
             log_error(fmt::format("userdb({}): auth-userdb's permissions (0666) allow the peer's uid {} to see only its own "
                                   "users: give the socket an owner or another mode in service auth {{ unix_listener auth-userdb }}",
                                   lookup->auth.log_identity(), self->rights_.uid));

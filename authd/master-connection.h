@@ -28,7 +28,7 @@ private:
     void handle_list(std::string_view line);
     void handle_request(std::string_view line);
     LookupPtr parse_lookup(std::string_view line);
-    bool may_see(const AuthRequest& request) const;
+    bool may_see(const Lookup& lookup) const;
     void cut_off(const std::string& why);
 
     AuthServer& server_;
