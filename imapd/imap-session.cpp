@@ -163,7 +163,9 @@ bool ImapSession::handle_literal(const ScanResult& found) {
         std::string copy(text);
         client_.consume(found.length);
         scanner_.reset();
+        literal_unread_ = true;
         start_command(split_command(copy), *spec);
+        if (literal_unread_ && !found.synchronising) return skip_literal(found.literal_size);
         return true;
     }
     if (spec && found.kind == ScanResult::Kind::NeedLiteral) {
@@ -175,17 +177,20 @@ bool ImapSession::handle_literal(const ScanResult& found) {
     if (!head.tag_is_valid) bad("*", "Error in IMAP tag: Invalid tag");
     else if (!head.error.empty()) bad(head.tag, fmt::format("Error in IMAP command: {}", head.error));
     else if (!spec) bad(head.tag, fmt::format("Error in IMAP command {}: Unknown command", head.name));
-    else if (found.synchronising) reply(head.tag, {Reply::Kind::Bad, "TOOBIG", "Literal size too large"}, head.name);
-    if (!found.synchronising && found.kind == ScanResult::Kind::LiteralTooLarge) {
+    else if (found.synchronising || found.literal_size <= kLiteralsLimit) bad(head.tag, "Literal size too large", "TOOBIG");
+    client_.consume(found.length);
+    scanner_.reset();
+    return found.synchronising || skip_literal(found.literal_size);
+}
+
+// A refused command's literal comes all the same (LITERAL+), and then the rest of its line. False: the session ends.
+bool ImapSession::skip_literal(std::uint64_t size) {
+    if (size > kLiteralsLimit) {
         say_bye("Literal size too large", "Literal size too large");
         return false;
     }
-    client_.consume(found.length);
-    scanner_.reset();
-    if (!found.synchronising) {
-        skip_bytes_ = found.literal_size;
-        skip_line_ = skip_bytes_ == 0;
-    }
+    skip_bytes_ = size;
+    skip_line_ = size == 0;
     return true;
 }
 
@@ -228,6 +233,7 @@ void ImapSession::run_command(Parser& arguments) {
         if (error.kind == ParseError::Kind::No) return finish_command(Reply::no(error.code, error.text));
         return finish_command(Reply::invalid(error.text));
     }
+    literal_unread_ = false;
     finish_command(command_->run(*this));
 }
 
@@ -264,10 +270,10 @@ MailboxView::Expunges ImapSession::expunge_policy() const {
     return spec && (spec->effects & Effects::UsesSeqs) ? MailboxView::Expunges::Hold : MailboxView::Expunges::Report;
 }
 
-void ImapSession::bad(std::string_view tag, std::string_view text) {
+void ImapSession::bad(std::string_view tag, std::string_view text, std::string_view code) {
     command_begin_ = Clock::now();
     command_waited_ = command_parked_ = {};
-    reply(tag, Reply::bad(std::string(text)), {});
+    reply(tag, {Reply::Kind::Bad, std::string(code), std::string(text)}, {});
 }
 
 void ImapSession::reply(std::string_view tag, const Reply& result, std::string_view command) {

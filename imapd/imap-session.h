@@ -65,8 +65,9 @@ private:
     void run_command(Parser& arguments);
     void finish_command(Reply reply);
     void reply(std::string_view tag, const Reply& reply, std::string_view command);
-    void bad(std::string_view tag, std::string_view text);
+    void bad(std::string_view tag, std::string_view text, std::string_view code = {});
     bool skip_input();
+    bool skip_literal(std::uint64_t size);
     MailboxView::Expunges expunge_policy() const;
     void check_timeout();
     void say_bye(std::string_view text, std::string_view log_text);
@@ -85,6 +86,7 @@ private:
     CommandScanner scanner_;
     std::uint64_t skip_bytes_ = 0;  // a refused literal that comes anyway
     bool skip_line_ = false;        // a line that was too long
+    bool literal_unread_ = false;   // APPEND: the message has not been read (run was not reached)
     unsigned bad_commands_ = 0;     // in a row
 
     // The running or waiting command.

@@ -1,6 +1,8 @@
 // What a session tells its client about changes in the selected mailbox (RFC 3501 §7, RFC 7162 §3.1).
 #include "imapd/session.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "lib-imap/writer.h"
@@ -12,6 +14,15 @@ constexpr std::string_view kSystemFlags = "\\Answered \\Flagged \\Deleted \\Seen
 
 void append_keywords(std::string& line, const std::vector<std::string>& names) {
     for (const std::string& name : names) line.append(" ").append(name);
+}
+
+// Dovecot expunges from the end, so that no number depends on the lines before it; some clients are known to like it.
+// In: the numbers for sending from the beginning, each as it is after those before it.
+std::vector<Seq> from_the_end(std::vector<Seq> seqs) {
+    if (!std::ranges::is_sorted(seqs)) return seqs;
+    for (std::uint32_t i = 0; i < seqs.size(); ++i) seqs[i].value += i;
+    std::ranges::reverse(seqs);
+    return seqs;
 }
 
 }  // namespace
@@ -64,7 +75,7 @@ Status Session::sync(MailboxView::Expunges expunges) {
     const ViewChanges changes = TRY(messages.sync(expunges));
     std::string& text = out();
 
-    for (Seq seq : changes.expunged_seqs) {
+    for (Seq seq : from_the_end(changes.expunged_seqs)) {
         fmt::format_to(std::back_inserter(text), "* {} EXPUNGE\r\n", seq.value);
         flush_if_large();
     }

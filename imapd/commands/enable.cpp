@@ -13,8 +13,8 @@ public:
     }
 
     Reply run(Session& session) override {
-        // Only what is new is echoed; what is not known is ignored.
-        if (condstore_ && !session.has_condstore()) {
+        // What is known is echoed, also the second time, as Dovecot does; what is not known is ignored.
+        if (condstore_) {
             session.untagged("ENABLED CONDSTORE");
             session.enable_condstore();
         }

@@ -56,7 +56,7 @@ private:
         std::string text;
         for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
             std::string value = words[i + 1];
-            if (value == "*" && equals_ignore_case(words[i], "name")) value = "Culver";
+            if (value == "*" && equals_ignore_case(words[i], "name")) value = "Dovecot";  // what clients know how to treat
             else if (value == "*") continue;
             text.append(text.empty() ? "(" : " ");
             append_quoted(text, words[i]);

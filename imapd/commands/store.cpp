@@ -31,7 +31,7 @@ public:
         const StoreResult result = TRY_REPLY(session.mailbox().store(*uids, change_));
         if ((change_.system & kDeleted) && change_.operation != FlagOperation::Remove)
             session.stats().deleted += result.changed.size();
-        if (!change_.keywords.empty()) session.announce_keywords();
+        session.announce_keywords();
         tell(session, result);
         session.view().mark_told(result.changed, result.modseq);
         if (result.modified.empty()) return Reply::ok("Store completed.");

@@ -122,7 +122,7 @@ TEST(Session, AnswersInTheWordsThatClientsOfDovecotKnow) {
         {"LIST (RECURSIVEMATCH) \"\" *",
          "a BAD Error in IMAP command LIST: RECURSIVEMATCH must not be the only selection.\r\n"},
         {"ENABLE CONDSTORE FOO", "* ENABLED CONDSTORE\r\na OK Enabled.\r\n"},
-        {"ENABLE CONDSTORE", "a OK Enabled.\r\n"},
+        {"ENABLE FOO", "a OK Enabled.\r\n"},
         {"APPEND", "a BAD Error in IMAP command APPEND: Missing arguments.\r\n"},
         {"APPEND INBOX", "a BAD Error in IMAP command APPEND: Missing message size.\r\n"},
         {"APPEND INBOX {0}", "a NO Can't save a zero byte message.\r\n"},
@@ -135,8 +135,9 @@ TEST(Session, AnswersInTheWordsThatClientsOfDovecotKnow) {
 
 TEST(Session, RefusesLinesWithoutATag) {
     Dialogue dialogue;
-    for (const std::string line : {"\r\n", "* NOOP\r\n", "+ NOOP\r\n", "a(b NOOP\r\n", std::string("\0 NOOP\r\n", 8).c_str()}) {
-        dialogue.send(line == "" ? "\r\n" : line);
+    for (const std::string& line : std::vector<std::string>{"\r\n", "* NOOP\r\n", "+ NOOP\r\n", "a(b NOOP\r\n",
+                                                            std::string("\0 NOOP\r\n", 8)}) {
+        dialogue.send(line);
         EXPECT_TRUE(dialogue.read_until("* BAD").starts_with("* BAD Error in IMAP tag: Invalid tag (")) << line;
     }
 }
@@ -176,9 +177,23 @@ TEST(Session, RefusesALiteralThatIsTooLargeAndStays) {
     EXPECT_EQ(dialogue.ask("b", "NOOP"), "b OK NOOP completed.\r\n");
 }
 
+TEST(Session, SwallowsTheMessageOfAnAppendThatDoesNotParse) {
+    Dialogue dialogue;
+    EXPECT_EQ(dialogue.ask("a", "APPEND INBOX \"bad\" {12+}\r\nb LOGOUT\r\nxx"),
+              "a BAD Error in IMAP command APPEND: Invalid internal date.\r\n");
+    EXPECT_EQ(dialogue.ask("c", "NOOP"), "c OK NOOP completed.\r\n");
+}
+
+TEST(Session, SwallowsALiteralThatIsALittleTooLarge) {
+    Dialogue dialogue;
+    EXPECT_EQ(dialogue.ask("a", "SELECT {70000+}\r\n" + std::string(70000, 'x')),
+              "a BAD [TOOBIG] Literal size too large.\r\n");
+    EXPECT_EQ(dialogue.ask("c", "NOOP"), "c OK NOOP completed.\r\n");
+}
+
 TEST(Session, EndsWhenALargeLiteralComesUnasked) {
     Dialogue dialogue;
-    dialogue.send("a SELECT {70000+}\r\n");
+    dialogue.send("a SELECT {7000000+}\r\n");
     EXPECT_EQ(dialogue.read_until("* BYE"), "* BYE Literal size too large\r\n");
     EXPECT_TRUE(dialogue.ends());
 }
