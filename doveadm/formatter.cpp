@@ -14,6 +14,10 @@ void Formatter::columns(std::vector<Column> columns) {
     has_columns_ = true;
 }
 
+std::vector<Column> Formatter::own_columns() const {
+    return {columns_.begin() + (started_ && has_sticky_ ? 1 : 0), columns_.end()};
+}
+
 void Formatter::add_sticky(Column column) {
     sticky_ = std::move(column);
     has_sticky_ = true;

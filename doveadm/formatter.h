@@ -21,8 +21,8 @@ class Formatter {
 public:
     virtual ~Formatter() = default;
     void columns(std::vector<Column> columns);
-    // As given to columns().
-    const std::vector<Column>& column_list() const { return columns_; }
+    // As given to columns(): without the sticky one.
+    std::vector<Column> own_columns() const;
     // As many values as columns.
     void row(std::vector<std::string> values);
     // Puts a column in front of all others; `set_sticky` gives its value for the rows that follow (the user of -A).

@@ -91,7 +91,7 @@ int run_in_child(Invocation& call, const std::function<int(Invocation&)>& work) 
         return kExitTemporary;
     }
     UniqueFd reader(ends[0]), writer(ends[1]);
-    const std::vector<Column> columns = call.out().column_list();
+    const std::vector<Column> columns = call.out().own_columns();
     const pid_t pid = ::fork();
     if (pid < 0) {
         call.error(fmt::format("fork() failed: {}", std::strerror(errno)));
