@@ -118,7 +118,7 @@ int run(const LdaCommandLine& line) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
-    ::umask(0077);
+    ::umask(0022);  // the mode of each file is given where it is made; pipe(8) starts us with 077
     const auto line = parse_lda_command_line(argc, argv);
     if (!line || !line->extra.empty()) {
         if (line) early_fatal(0, "Unknown argument: " + line->extra);
