@@ -51,6 +51,8 @@ std::chrono::milliseconds MailboxImpl::flush() {
             return flush_failures_ < 20 ? std::chrono::milliseconds(1000 * flush_failures_) : std::chrono::milliseconds(0);
         }
         flush_failures_ = 0;
+        save_high_keywords();
+        if (!temporaries_cleaned_.exchange(true)) format_->clean_temporaries();
     }
     {
         std::lock_guard lock(cache_mutex_);
@@ -96,8 +98,28 @@ Status MailboxImpl::flush_files(bool move_new) {
     } else {
         settling_new_ = false;
     }
-    if (log_ && has_index_files() && log_->offset() > std::max<std::uint64_t>(kCheckpointMinimum, snapshot_size_ / 2))
-        TRY(checkpoint(true));
+    if (log_ && has_index_files() && log_->offset() > std::max<std::uint64_t>(kCheckpointMinimum, snapshot_size_ / 2)) TRY(tidy_up(writer));
+    return {};
+}
+
+// A new snapshot, and with it what is worth doing as rarely.
+Status MailboxImpl::tidy_up(MailboxWriter& writer) {
+    // dovecot-uidlist keeps the lines of expunged messages until it is rewritten.
+    constexpr std::uint64_t kTypicalLine = 60;
+    if (state_.stamp.uidlist_size > 64 * 1024 && state_.stamp.uidlist_size / kTypicalLine > 3ULL * state_.counts.messages) {
+        TRY(rewrite_uid_record(writer));
+        DiskStamp known = state_.stamp, now = TRY(format_->stamp());
+        known.uidlist_inode = now.uidlist_inode;
+        known.uidlist_size = now.uidlist_size;
+        known.uidlist_mtime = now.uidlist_mtime;
+        writer.transaction.stamp(known);
+        TRY(writer.commit());
+    }
+    TRY(checkpoint(true));
+    {
+        std::lock_guard lock(cache_mutex_);
+        if (cache_ != nullptr) cache_->drop_dead([this](std::uint32_t uid) { return state_.find(uid) != nullptr; });
+    }
     return {};
 }
 

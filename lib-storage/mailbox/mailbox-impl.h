@@ -34,6 +34,7 @@ class MailboxImpl;
 class CacheFile;
 struct ScanArrival;
 struct ArrivingMessage;
+struct DovecotIndex;
 
 // The right to change a mailbox; taken with everything that others wrote read in. What it commits is heard of when it ends.
 class MailboxWriter {
@@ -144,10 +145,16 @@ private:
     void name_keyword_letters(MailboxWriter& writer, FileFlags letters);
     Status record_uids(MailboxWriter& writer, Scan& scan, std::span<const ScanArrival> fresh);
     Status rewrite_uid_record(MailboxWriter& writer);
-    void import_dovecot_keywords(MailboxWriter& writer);
+
+    // mailbox-keywords.cpp
+    std::string keywords_path() const;
+    void save_high_keywords();
+    Status add_keywords(MailboxWriter& writer, const std::map<std::string, std::vector<Uid>>& uids_by_name);
+    Status restore_high_keywords(MailboxWriter& writer, const DovecotIndex* dovecot);
 
     // mailbox-flush.cpp
     Status flush_files(bool move_new);
+    Status tidy_up(MailboxWriter& writer);
     Status settle_names(MailboxWriter& writer, const DiskStamp& before, std::vector<std::uint32_t>& uids, bool move_new);
     bool remove_doomed(MailboxWriter& writer, bool trusted);
     void schedule_flush(std::chrono::milliseconds delay = std::chrono::milliseconds(200));
@@ -188,7 +195,9 @@ private:
     std::uint64_t reserved_ = 0;  // modseqs up to here may have been given out, says culver.modseq
     bool settling_new_ = false;   // a SELECT wants new/ emptied
     std::uint64_t snapshot_size_ = 0;
-    int flush_failures_ = 0;
+    std::atomic<int> flush_failures_ = 0;
+    std::atomic<std::uint32_t> saved_keywords_sum_ = 0;
+    std::atomic<bool> temporaries_cleaned_ = false;
     std::atomic<bool> refresh_failed_ = false;  // and was logged
 
     mutable std::shared_mutex state_mutex_;

@@ -13,6 +13,7 @@
 #include "lib-base/log.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
+#include "lib-storage/dovecot-index/reader.h"
 #include "lib-storage/index/cache-file.h"
 #include "lib-storage/index/snapshot.h"
 #include "lib-storage/mailbox/mailbox-impl.h"
@@ -183,10 +184,21 @@ Status MailboxImpl::rebuild(std::string_view why) {
                                 "is lost: {}", paths_.mail, why));
     log_.reset();
     if (auto text = read_file(modseq_path(), 64)) reserved_ = std::max(reserved_, parse_uint64(trim(*text)).value_or(0));
+    const bool fresh = state_.uid_validity == 0;
+    const std::uint64_t reserved_before = reserved_;  // not 0: this mailbox was ours before, what Dovecot's index says is older
+    std::optional<DovecotIndex> dovecot;
+    if (fresh) {
+        auto found = read_dovecot_index(paths_.index.empty() ? paths_.mail : paths_.index);
+        if (found)
+            dovecot = std::move(*found);
+        else if (found.error().code != ErrorCode::NotFound)
+            log_warning("Mailbox " + paths_.mail + ": dovecot.index cannot be read, keywords past the 26th are not taken over: " + found.error().detail);
+    }
     {
         std::unique_lock lock(state_mutex_);
         // A broken index may have handed out what it forgot.
         std::uint64_t start = std::max<std::uint64_t>({static_cast<std::uint64_t>(current_time_ms()), state_.highest_modseq + 1, reserved_ + 1});
+        if (dovecot) start = std::max(start, dovecot->highest_modseq + 1);
         state_.restart_history(start);
     }
     if (!read_only_ && !memory_index_) TRY(reserve_modseq(state_.highest_modseq + 1));
@@ -194,8 +206,7 @@ Status MailboxImpl::rebuild(std::string_view why) {
         // Until the new files are there, changes go into the state only.
         MailboxWriter writer(*this, MailboxWriter::Borrowed());
         if (Status synced = sync_with_disk(writer, true); !synced && !is_passing(synced.error())) return synced;
-        import_dovecot_keywords(writer);
-        TRY(writer.commit());
+        if (fresh) TRY(restore_high_keywords(writer, dovecot && reserved_before == 0 ? &*dovecot : nullptr));
     }
     if (state_.uid_validity == 0) return fail(ErrorCode::NoSpace, "Mailbox " + paths_.mail + " cannot be given a UIDVALIDITY: no space left");
     if (!has_index_files()) return {};

@@ -141,6 +141,4 @@ Status MailboxImpl::rewrite_uid_record(MailboxWriter& writer) {
     return {};
 }
 
-void MailboxImpl::import_dovecot_keywords(MailboxWriter&) {}
-
 }  // namespace culver

@@ -272,6 +272,37 @@ TEST_F(MailboxTest, CachedValuesComeBackAfterARestart) {
     EXPECT_EQ(value.size(), 1000U);
 }
 
+TEST_F(MailboxTest, KeywordsPastThe26thSurviveTheLossOfTheIndex) {
+    auto mailbox = open();
+    append(*mailbox, "a\n", {}, 2);
+    std::vector<std::string> names;
+    for (int i = 0; i < 40; ++i) names.push_back("kw" + std::to_string(i));
+    store(*mailbox, {{1}}, FlagOperation::Add, 0, names);
+    auto first = mailbox->keywords();
+    EXPECT_EQ(first, names);
+    mailbox.reset();
+    restart_without_index();
+    mailbox = open();
+    EXPECT_EQ(mailbox->keywords().size(), 40U);
+    auto session = view(*mailbox);
+    EXPECT_EQ(session->info({1})->flags.keywords.count(), 40U);
+    EXPECT_EQ(session->info({2})->flags.keywords.count(), 0U);
+}
+
+TEST_F(MailboxTest, AManyTimesChangedMailboxStaysSmallOnDisk) {
+    auto mailbox = open();
+    append(*mailbox, "a\n", {}, 3);
+    MailboxCache stranger;
+    auto other = *stranger.open(paths(), options());
+    auto session = view(*other);
+    for (int i = 0; i < 12000; ++i) store(*mailbox, {{2}}, i % 2 == 0 ? FlagOperation::Add : FlagOperation::Remove, kSeen);
+    cache_->flush();
+    store(*mailbox, {{3}}, FlagOperation::Add, kSeen);
+    EXPECT_LT(std::filesystem::file_size(root_ + "/INBOX/culver.index.log"), 600000U);
+    EXPECT_EQ(sync(*session).flags, (std::vector<Uid>{{2}, {3}}));
+    EXPECT_EQ(other->status()->highest_modseq, mailbox->status()->highest_modseq);
+}
+
 TEST_F(MailboxTest, AnUncommittedSaveLeavesNothing) {
     auto mailbox = open();
     {
