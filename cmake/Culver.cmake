@@ -27,6 +27,7 @@ function(culver_program target)
   target_compile_options(${target} PRIVATE ${CULVER_WARNINGS})
   target_link_libraries(${target} PRIVATE ${ARG_LINKS} Threads::Threads)
   install(TARGETS ${target} DESTINATION ${ARG_DESTINATION})
+  set_property(GLOBAL APPEND PROPERTY CULVER_PROGRAMS ${target})
 endfunction()
 
 # culver_unit_test(folder LINKS ...): tests/unit/<folder>/*-test.cpp as one GoogleTest program, one ctest per program.
