@@ -23,6 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 // The services that Culver has, in the order of their start; the listeners of all others stay closed.
 constexpr const char* kServices[] = {"auth", "imap", "lmtp", "imap-login"};
+constexpr std::string_view kLastService = "auth";
 constexpr milliseconds kStopPatience{5000}, kKillPatience{8000};
 // After a crash the services of the last master may still hold the ports for a moment.
 constexpr int kBusyTries = 30;
@@ -206,8 +207,9 @@ void Master::stop(int number, int sender, int uid) {
     log_warning(fmt::format("Killed with signal {} (by pid={} uid={} code={})", number, sender, uid, sender ? "kill" : "kernel"));
     stopping_ = true;
     notify_service_manager("STOPPING=1");
+    // auth ends last: sessions that are being finished may still ask it.
     for (auto& group : groups_) {
-        group->stop();
+        if (group->name() != kLastService) group->stop();
         retired_.push_back(std::move(group));
     }
     groups_.clear();
@@ -235,7 +237,15 @@ void Master::reap() {
 }
 
 void Master::finish_if_empty() {
-    if (stopping_ && std::ranges::all_of(retired_, [](const auto& group) { return group->is_empty(); })) loop_.stop();
+    if (!stopping_) return;
+    const bool only_last = std::ranges::all_of(retired_, [](const auto& group) { return group->is_empty() || group->name() == kLastService; });
+    if (!only_last) return;
+    bool is_empty = true;
+    for (auto& group : retired_) {
+        if (!group->is_empty()) group->stop();
+        is_empty = is_empty && group->is_empty();
+    }
+    if (is_empty) loop_.stop();
 }
 
 int Master::run() {

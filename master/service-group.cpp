@@ -24,7 +24,8 @@ constexpr std::chrono::seconds kLongLife{60};
 constexpr milliseconds kPendingRetry{2000};
 
 // Who may hold private keys and the like; see Settings::without_secrets.
-bool needs_secrets(std::string_view service) { return service != "imap" && service != "lmtp"; }
+// lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
+bool needs_secrets(std::string_view service) { return service != "imap"; }
 
 }  // namespace
 
