@@ -150,8 +150,6 @@ void MasterConnection::handle_pass(std::string_view line) {
                 append_auth_field(reply, "user", lookup->auth.user);
                 if (lookup->auth.user != lookup->auth.original_user) append_auth_field(reply, "original_user", lookup->auth.original_user);
                 lookup->auth.fields.append_to(reply);
-                for (const AuthField& field : lookup->auth.userdb_fields)
-                    append_auth_field(reply, "userdb_" + field.key, field.value);
                 break;
             }
             case AuthResult::UnknownUser: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;

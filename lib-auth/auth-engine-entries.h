@@ -32,7 +32,7 @@ struct AuthEngine::Chain {
     bool succeeded = false;
     bool internal_failure = false;
     bool any_lookup = false;   // at least one database could be asked for credentials
-    bool any_asked = false;
+    bool any_unsupported = false;  // at least one could not
     AuthResult last = AuthResult::UnknownUser;
     SecretString credentials;
 };

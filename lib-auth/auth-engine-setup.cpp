@@ -49,8 +49,8 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
         entry.success = TRY(parse_result_rule("result_success", db.result_success));
         entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
         entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
-        if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
-        if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Authenticated;
+        if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Authenticated;
+        if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
         entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
         engine->passdbs_.push_back(std::move(entry));
     }

@@ -184,6 +184,7 @@ AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request
     auto reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
         if (settings_.debug) log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
+        chain.any_unsupported = true;
         return chain.last;
     }
     chain.any_lookup = true;
@@ -218,7 +219,6 @@ AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request
 AuthResult AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain) const {
     for (const PassDbEntry& entry : passdbs_) {
         if (!is_asked(entry, request, stage, chain)) continue;
-        chain.any_asked = true;
         AuthFields fields_before = request.fields, userdb_before = request.userdb_fields;
         bool prefetched_before = request.has_userdb_fields;
         AuthResult result = ask_passdb(entry, request, chain);
@@ -308,10 +308,9 @@ Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
     Credentials out;
     out.result = run_chain(request, request.login_user.empty() ? Stage::Normal : Stage::Master, chain);
     out.password = std::move(chain.credentials);
-    if (!chain.any_lookup && chain.any_asked && out.result != AuthResult::Ok) {
-        out.unsupported = true;
-        out.result = AuthResult::InternalFailure;
-    }
+    if (out.result == AuthResult::Ok || !chain.any_unsupported) return out;
+    out.unsupported = true;
+    if (!chain.any_lookup) out.result = AuthResult::InternalFailure;
     return out;
 }
 

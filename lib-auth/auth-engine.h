@@ -30,7 +30,7 @@ enum class AuthResult {
 struct Credentials {
     AuthResult result = AuthResult::UnknownUser;
     SecretString password;  // with {SCHEME}; only with Ok
-    bool unsupported = false;  // with InternalFailure: no passdb supports lookups
+    bool unsupported = false;  // not Ok, and a passdb that does not support lookups may know the user
 };
 
 struct UserResult {

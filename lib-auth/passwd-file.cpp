@@ -195,7 +195,7 @@ Result<PasswdFile::Stamp> PasswdFile::stamp() const {
     struct stat st;
     if (::stat(path_.c_str(), &st) == 0) return Stamp{st.st_dev, st.st_ino, st.st_size, st.st_mtim};
     int error = errno;
-    return fail(Error::from_errno(error, fmt::format("stat({}) failed (euid={})", path_, ::geteuid())));
+    return fail(Error::from_errno(error, fmt::format("stat({}) (euid={})", path_, ::geteuid())));
 }
 
 bool PasswdFile::is_current() {
