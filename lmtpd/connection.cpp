@@ -5,8 +5,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
-
 #include <fmt/format.h>
 
 #include "lib-base/log.h"
@@ -41,31 +39,34 @@ SmtpReply temporary_failure(const std::string& shown) { return {451, "4.3.0 <" +
 
 }  // namespace
 
-Connection::Connection(FrontContext& front, UniqueFd fd, std::function<void()> on_end)
-    : front_(front), settings_(front.settings), fd_(std::move(fd)), on_end_(std::move(on_end)),
+Connection::Connection(FrontContext& front, UniqueFd fd, Tls tls, std::function<void()> on_end)
+    : front_(front), settings_(front.settings), stream_(std::move(fd)), on_end_(std::move(on_end)),
       options_(dialogue_options(*settings_)), dialogue_(options_, *this), session_(new_session_id()),
       last_heard_(EventLoop::Clock::now()) {
     facts_.hostname = options_.hostname;
-    facts_.remote_ip = address_of(fd_.get(), ::getpeername);
-    local_ip_ = address_of(fd_.get(), ::getsockname);
+    facts_.remote_ip = address_of(stream_.fd(), ::getpeername);
+    local_ip_ = address_of(stream_.fd(), ::getsockname);
     peer_ = facts_.remote_ip.empty() ? "local" : facts_.remote_ip;
     const int on = 1;
-    if (!facts_.remote_ip.empty()) ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!facts_.remote_ip.empty()) ::setsockopt(stream_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tls == Tls::Now) tls_state_ = TlsState::Asked;
+    options_.offer_starttls = tls == Tls::Later && front_.tls;
 }
 
 Connection::~Connection() {
     front_.loop.cancel(timer_);
-    if (watched_) front_.loop.unwatch(fd_.get());
+    if (watched_) front_.loop.unwatch(stream_.fd());
     forget_users();
 }
 
 void Connection::start() {
     log_info("Connect from " + peer_);
-    front_.loop.watch(fd_.get(), interest_, [self = weak_from_this()](Ready ready) {
+    front_.loop.watch(stream_.fd(), interest_, [self = weak_from_this()](Ready ready) {
         if (auto connection = self.lock()) connection->on_ready(ready);
     });
     watched_ = true;
     check_time();
+    if (tls_state_ == TlsState::Asked) return begin_handshake();
     dialogue_.greet();
     flush();
 }
@@ -79,7 +80,9 @@ void Connection::check_time() {
     if (left.count() <= 0) {
         dialogue_.close({421, "4.4.2 " + options_.hostname + " Disconnected for inactivity"}, "Disconnected for inactivity");
         output_ += dialogue_.take_output();
-        [[maybe_unused]] auto n = ::send(fd_.get(), output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        std::size_t taken = 0;
+        Interest wait = Interest::Write;
+        if (tls_state_ == TlsState::Clear || tls_state_ == TlsState::Secured) stream_.write(output_, &taken, &wait);
         return end(dialogue_.close_reason());
     }
     timer_ = front_.loop.after(left, [self = weak_from_this()] {
@@ -88,12 +91,13 @@ void Connection::check_time() {
 }
 
 void Connection::on_ready(Ready ready) {
-    if (ready.writable) flush();
+    if (tls_state_ == TlsState::Handshake) return handshake();
+    if (!output_.empty()) flush();
     if (ended_) return;
     if (ready.readable && dialogue_.wants_input() && output_.empty()) return receive();
     if (ready.hangup) {
         // Gone for good, while its delivery is under way: nothing is to be heard until that has its answer.
-        front_.loop.unwatch(fd_.get());
+        front_.loop.unwatch(stream_.fd());
         watched_ = false;
         if (!output_.empty()) return end("Connection closed" + std::string(dialogue_.unfinished()));
         return;
@@ -103,45 +107,92 @@ void Connection::on_ready(Ready ready) {
 
 void Connection::receive() {
     static char buffer[kReadSize];  // one thread: whatever is not worked on at once is kept by the dialogue
-    const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
-        const std::string reason = n == 0 ? "Connection closed" : fmt::format("Connection closed: read() failed: {}", std::strerror(errno));
-        return end(reason + std::string(dialogue_.unfinished()));
+    std::size_t got = 0;
+    Interest wait = Interest::Read;
+    switch (stream_.read(buffer, sizeof buffer, &got, &wait)) {
+        case ClientStream::Outcome::Done: break;
+        case ClientStream::Outcome::Later: return update_interest();
+        case ClientStream::Outcome::Closed: return end("Connection closed" + std::string(dialogue_.unfinished()));
+        case ClientStream::Outcome::Failed:
+            return end("Connection closed: " + stream_.error() + std::string(dialogue_.unfinished()));
     }
     last_heard_ = EventLoop::Clock::now();
-    dialogue_.feed({buffer, static_cast<std::size_t>(n)});
+    dialogue_.feed({buffer, got});
     flush();
 }
 
-void Connection::flush() {
+// False if the connection has ended.
+bool Connection::send_output() {
     for (;;) {
         if (output_.empty()) output_ = dialogue_.take_output();
-        if (output_.empty()) break;
-        const ssize_t n = ::send(fd_.get(), output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) break;
-        if (n < 0) return end(fmt::format("Connection closed: write() failed: {}", std::strerror(errno)));
-        output_.erase(0, static_cast<std::size_t>(n));
+        if (output_.empty()) return true;
+        std::size_t taken = 0;
+        switch (stream_.write(output_, &taken, &wait_for_)) {
+            case ClientStream::Outcome::Done: break;
+            case ClientStream::Outcome::Later: return true;
+            default: end("Connection closed: " + stream_.error()); return false;
+        }
+        output_.erase(0, taken);
         last_heard_ = EventLoop::Clock::now();
     }
+}
+
+void Connection::flush() {
+    if (ended_ || !send_output()) return;
     if (output_.empty() && dialogue_.is_closed()) return end(dialogue_.close_reason());
+    if (output_.empty() && tls_state_ == TlsState::Asked) return begin_handshake();
     update_interest();
+    // Bytes may wait inside TLS, where the socket does not show them.
+    if (stream_.is_tls() && output_.empty() && dialogue_.wants_input())
+        front_.loop.post([self = weak_from_this()] {
+            auto connection = self.lock();
+            if (connection && !connection->ended_ && connection->dialogue_.wants_input() && connection->output_.empty())
+                connection->receive();
+        });
+}
+
+void Connection::begin_handshake() {
+    if (dialogue_.has_unread_input()) return end("Plaintext was sent behind STARTTLS");
+    if (!front_.tls) return end("TLS is asked for, but ssl_cert and ssl_key are not set");
+    stream_.begin_tls(front_.tls);
+    tls_state_ = TlsState::Handshake;
+    handshake();
+}
+
+void Connection::handshake() {
+    Interest wait = Interest::Read;
+    switch (stream_.handshake(&wait)) {
+        case ClientStream::Outcome::Later:
+            if (wait != interest_) front_.loop.set_interest(stream_.fd(), wait);
+            interest_ = wait;
+            return;
+        case ClientStream::Outcome::Closed: return end("TLS handshaking: Connection closed");
+        case ClientStream::Outcome::Failed: return end("TLS handshaking failed: " + stream_.error());
+        case ClientStream::Outcome::Done: break;
+    }
+    tls_state_ = TlsState::Secured;
+    facts_.tls = true;
+    facts_.hello.clear();
+    const bool greeting_due = !options_.offer_starttls;  // TLS from the first byte
+    options_.offer_starttls = false;
+    dialogue_.restart_after_tls();
+    if (greeting_due) dialogue_.greet();
+    flush();
 }
 
 void Connection::update_interest() {
     if (ended_) return;
-    const Interest wanted = !output_.empty()           ? Interest::Write
+    const Interest wanted = !output_.empty()           ? wait_for_
                             : dialogue_.wants_input() ? Interest::Read
                                                       : Interest::None;
     if (!watched_) {
         if (wanted == Interest::None) return;
-        front_.loop.watch(fd_.get(), wanted, [self = weak_from_this()](Ready ready) {
+        front_.loop.watch(stream_.fd(), wanted, [self = weak_from_this()](Ready ready) {
             if (auto connection = self.lock()) connection->on_ready(ready);
         });
         watched_ = true;
     } else if (wanted != interest_) {
-        front_.loop.set_interest(fd_.get(), wanted);
+        front_.loop.set_interest(stream_.fd(), wanted);
     }
     interest_ = wanted;
 }
@@ -149,10 +200,10 @@ void Connection::update_interest() {
 void Connection::end(const std::string& reason) {
     if (std::exchange(ended_, true)) return;
     log_info(fmt::format("Disconnect from {}: {} (state={})", peer_, reason, dialogue_.state_name()));
-    if (watched_) front_.loop.unwatch(fd_.get());
+    if (watched_) front_.loop.unwatch(stream_.fd());
     watched_ = false;
     front_.loop.cancel(timer_);
-    fd_.reset();
+    stream_.close();
     forget_users();
     on_end_();
 }
@@ -160,6 +211,7 @@ void Connection::end(const std::string& reason) {
 void Connection::shut_down() {
     shut_down_ = true;
     if (ended_ || dialogue_.is_delivering()) return;
+    if (tls_state_ == TlsState::Handshake) return end("Server shutting down.");
     dialogue_.close({421, "4.3.2 " + options_.hostname + " Shutting down"}, "Server shutting down.");
     flush();
 }

@@ -11,6 +11,7 @@
 #include "lib-config/settings.h"
 #include "lib-net/event-loop.h"
 #include "lib-smtp/dialogue.h"
+#include "lmtpd/client-stream.h"
 #include "lmtpd/delivery-channels.h"
 #include "lmtpd/transaction.h"
 
@@ -22,13 +23,16 @@ struct FrontContext {
     AsyncAuthMasterClient& users;
     DeliveryChannels& channels;
     std::shared_ptr<const Settings> settings;          // replaced by a reload; a connection keeps its own
+    std::shared_ptr<TlsContext> tls;                   // null: STARTTLS is not offered; replaced with the settings
     std::unordered_map<std::string, unsigned> deliveries;  // open transactions by user, for lmtp_user_concurrency_limit
 };
 
 class Connection final : public SmtpHandler, public std::enable_shared_from_this<Connection> {
 public:
     // `on_end` is called once, from the loop, when the connection is over; the owner then lets it go.
-    Connection(FrontContext& front, UniqueFd fd, std::function<void()> on_end);
+    // With Tls::Now the handshake comes before the greeting (inet_listener { ssl = yes }).
+    enum class Tls { Later, Now };
+    Connection(FrontContext& front, UniqueFd fd, Tls tls, std::function<void()> on_end);
     ~Connection() override;
     // Greets; needs the shared_ptr to exist.
     void start();
@@ -43,7 +47,7 @@ private:
     void message_data(std::string_view bytes) override;
     void message_end(MessageOutcome outcome) override;
     void reset() override;
-    void start_tls() override {}
+    void start_tls() override { tls_state_ = TlsState::Asked; }
 
     void looked_up(Recipient recipient, const std::string& username, Result<std::optional<UserRecord>> result);
     SmtpReply accept(Recipient recipient, UserRecord user);
@@ -53,7 +57,10 @@ private:
 
     void on_ready(Ready ready);
     void receive();
+    bool send_output();
     void flush();
+    void begin_handshake();
+    void handshake();
     void update_interest();
     void check_time();
     void end(const std::string& reason);
@@ -61,14 +68,16 @@ private:
 
     FrontContext& front_;
     std::shared_ptr<const Settings> settings_;
-    UniqueFd fd_;
+    ClientStream stream_;
     std::function<void()> on_end_;
     SmtpDialogueOptions options_;
     SmtpDialogue dialogue_;
     ConnectionFacts facts_;
     std::string local_ip_, session_, peer_;
     std::string output_;  // what the socket did not take yet
+    enum class TlsState { Clear, Asked, Handshake, Secured } tls_state_ = TlsState::Clear;
     Interest interest_ = Interest::Read;
+    Interest wait_for_ = Interest::Write;  // what a write under TLS waits for
     bool watched_ = false, ended_ = false, shut_down_ = false;
     EventLoop::TimerId timer_ = 0;
     EventLoop::Clock::time_point last_heard_;

@@ -22,7 +22,9 @@ public:
         : dispatcher_(dispatcher),
           users_(loop_, socket_path(*dispatcher.settings())),
           channels_(loop_, [this](std::string_view line) { return dispatcher_.send(line); }),
-          context_{loop_, users_, channels_, dispatcher.settings(), {}} {}
+          context_{loop_, users_, channels_, nullptr, nullptr, {}} {
+        take_settings();
+    }
 
     int run() {
         set_log_prefix(fmt::format("lmtp({}): ", ::getpid()));
@@ -42,25 +44,32 @@ private:
         }
         switch (message->kind) {
             case WorkerChannel::Message::Kind::Job: return handle(*message);
-            case WorkerChannel::Message::Kind::Reload:
-                context_.settings = dispatcher_.settings();
-                return;
+            case WorkerChannel::Message::Kind::Reload: return take_settings();
             case WorkerChannel::Message::Kind::Stop: return stop();
             case WorkerChannel::Message::Kind::Closed: return loop_.stop();
         }
     }
 
+    // Connections that exist keep what they began with.
+    void take_settings() {
+        context_.settings = dispatcher_.settings();
+        auto tls = make_tls_context(*context_.settings);
+        if (!tls) log_error("STARTTLS is not offered: " + tls.error().detail);
+        context_.tls = tls ? std::move(*tls) : nullptr;
+    }
+
     void handle(WorkerChannel::Message& message) {
         const std::string_view line = message.bytes;
-        if (line.starts_with(kConnection) && !message.fds.empty()) return connect(std::move(message.fds[0]));
+        if (line.starts_with(kConnection) && !message.fds.empty()) 
+            return connect(std::move(message.fds[0]), line.ends_with("\t1") ? Connection::Tls::Now : Connection::Tls::Later);
         if (auto refusal = WorkerRefusal::parse(line)) return channels_.refused(*refusal);
         if (auto grant = WorkerGrant::parse(line); grant && !message.fds.empty())
             return channels_.granted(*grant, std::move(message.fds[0]));
     }
 
-    void connect(UniqueFd fd) {
+    void connect(UniqueFd fd, Connection::Tls tls) {
         const std::uint64_t id = next_connection_++;
-        auto connection = std::make_shared<Connection>(context_, std::move(fd), [this, id] {
+        auto connection = std::make_shared<Connection>(context_, std::move(fd), tls, [this, id] {
             if (Status told = dispatcher_.send(kClosedMessage); !told) log_error("The dispatcher cannot be told: " + told.error().detail);
             // Not now: the connection is still running.
             loop_.post([this, id] {
