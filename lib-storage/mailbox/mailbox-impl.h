@@ -127,6 +127,7 @@ private:
     Result<MailboxWriter> begin_write();
     Status write_transaction(const TransactionBuilder& transaction);
     Status reserve_modseq(std::uint64_t modseq);
+    void read_reserved_modseq();
     std::string index_path(std::string_view name) const { return paths_.index + "/" + std::string(name); }
     std::string modseq_path() const;
     bool has_index_files() const { return !paths_.index.empty() && !memory_index_; }

@@ -124,7 +124,7 @@ std::string MailboxImpl::modseq_path() const { return paths_.control + "/culver.
 
 // The index files into state_ and log_; rebuilt if they are missing or broken. write_mutex_ and lock_ are held.
 Status MailboxImpl::load_index() {
-    if (auto text = read_file(modseq_path(), 64)) reserved_ = parse_uint64(trim(*text)).value_or(0);
+    read_reserved_modseq();
     if (paths_.index.empty()) memory_index_ = true;
     if (!paths_.index.empty()) {
         Status loaded = reload();
@@ -183,7 +183,7 @@ Status MailboxImpl::rebuild(std::string_view why) {
         log_warning(fmt::format("Mailbox {}: the index is damaged and is made anew from dovecot-uidlist and the files; no message "
                                 "is lost: {}", paths_.mail, why));
     log_.reset();
-    if (auto text = read_file(modseq_path(), 64)) reserved_ = std::max(reserved_, parse_uint64(trim(*text)).value_or(0));
+    read_reserved_modseq();
     const bool fresh = state_.uid_validity == 0;
     const std::uint64_t reserved_before = reserved_;  // not 0: this mailbox was ours before, what Dovecot's index says is older
     std::optional<DovecotIndex> dovecot;
@@ -214,6 +214,7 @@ Status MailboxImpl::rebuild(std::string_view why) {
         log_warning("Mailbox " + paths_.mail + ": the index cannot be written and is kept in memory: " + written.error().detail);
         memory_index_ = true;
     }
+    if (fresh && !read_only_) save_high_keywords();
     return {};
 }
 
@@ -288,6 +289,14 @@ Result<MailboxWriter> MailboxImpl::begin_write() {
         writer.visible_ = state_.highest_modseq != before;
     }
     return writer;
+}
+
+void MailboxImpl::read_reserved_modseq() {
+    auto text = read_file(modseq_path(), 64);
+    if (!text) return;
+    std::string_view line = std::string_view(*text).substr(0, text->find('\n'));
+    // Past 63 bits there is no modseq (RFC 7162 §7): rubbish.
+    if (auto value = parse_uint64(line); value && *value < (std::uint64_t{1} << 62)) reserved_ = std::max(reserved_, *value);
 }
 
 Status MailboxImpl::reserve_modseq(std::uint64_t modseq) {

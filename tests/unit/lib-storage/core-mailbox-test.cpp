@@ -289,6 +289,19 @@ TEST_F(MailboxTest, KeywordsPastThe26thSurviveTheLossOfTheIndex) {
     EXPECT_EQ(session->info({2})->flags.keywords.count(), 0U);
 }
 
+TEST_F(MailboxTest, TheHighestModseqEverGivenOutSurvivesTheLossOfTheIndex) {
+    auto mailbox = open();
+    append(*mailbox, "a\n");
+    mailbox.reset();
+    restart_without_index();
+    cache_.reset();
+    write("INBOX/culver.modseq", "99999999999999\n");
+    restart();
+    mailbox = open();
+    EXPECT_GT(mailbox->status()->highest_modseq.value, 99999999999999U);
+    EXPECT_GT(view(*mailbox)->info({1})->modseq.value, 99999999999999U);
+}
+
 TEST_F(MailboxTest, AManyTimesChangedMailboxStaysSmallOnDisk) {
     auto mailbox = open();
     append(*mailbox, "a\n", {}, 3);
