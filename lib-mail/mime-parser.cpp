@@ -180,18 +180,16 @@ private:
     // From the current position, which is a line's beginning, to the next boundary line.
     Found scan_body() {
         const std::uint64_t begin = here_.offset;
-        Mark before = here_;
         while (!at_end()) {
             const std::size_t boundary = matching_boundary();
-            if (boundary != Found::kEnd) return {boundary, here_.offset > begin ? before_line_end(before) : here_};
-            before = here_;
+            if (boundary != Found::kEnd) return {boundary, here_.offset > begin ? before_line_end() : here_};
             next_line();
         }
         return {};
     }
 
     // The line end before a boundary line belongs to the boundary: the mark in front of it.
-    Mark before_line_end(const Mark&) const {
+    Mark before_line_end() const {
         Mark mark = here_;
         const bool crlf = mark.offset >= 2 && message_[mark.offset - 2] == '\r';
         mark.offset -= crlf ? 2 : 1;

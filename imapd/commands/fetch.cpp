@@ -27,12 +27,12 @@ constexpr std::size_t kPiece = 64 * 1024;
 // Writes the responses of one FETCH.
 class FetchWriter {
 public:
-    FetchWriter(Session& session, const FetchRequest& request, Numbers numbers)
-        : session_(session), request_(request), out_(session.out()), marks_seen_(request.sets_seen && !session.is_read_only()) {
-        // FLAGS is shown, too, for messages that become \Seen.
-        shows_flags_ = request.has(IndexItem::Flags);
-        (void)numbers;
-    }
+    FetchWriter(Session& session, const FetchRequest& request)
+        : session_(session),
+          request_(request),
+          out_(session.out()),
+          marks_seen_(request.sets_seen && !session.is_read_only()),
+          shows_flags_(request.has(IndexItem::Flags)) {}
 
     // One response line. An error before anything of it was sent takes the line back.
     Status message(Seq seq, MessageInfo info) {
@@ -209,7 +209,7 @@ private:
     std::string& out_;
     LocalZone zone_;
     const bool marks_seen_;
-    bool shows_flags_ = false;
+    const bool shows_flags_;  // else only for messages that become \Seen
     std::size_t item_begin_ = 0;
     std::vector<Uid> seen_;
 };
@@ -225,7 +225,7 @@ public:
         if (!uids) return Reply::invalid("Invalid messageset");
         if (request_.has(IndexItem::ModSeq)) session.enable_condstore();
         session.announce_keywords();
-        FetchWriter writer(session, request_, numbers_);
+        FetchWriter writer(session, request_);
         const Status status = write_all(session, *uids, writer);
         TRY_REPLY(mark_seen(session, writer.seen()));
         if (!status && status.error().code != ErrorCode::NotFound) return Reply::from(status.error());

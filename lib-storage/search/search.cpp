@@ -115,12 +115,15 @@ private:
         return answer(test(info_.virtual_size));
     }
 
+    // A message without a date, or with one that cannot be read, counts as sent on day 0.
     Answer sent_day(const SearchKey& key) {
         std::string value;
+        std::int64_t day = 0;
         const auto fields = source_.common_fields();
-        if (!fields || !find_header(*fields, "Date", value)) return Answer::No;
-        const auto date = parse_date_header(value);
-        return answer(date && date->written_day() >= key.from && date->written_day() < key.to);
+        if (!fields) return Answer::No;
+        if (find_header(*fields, "Date", value))
+            if (const auto date = parse_date_header(value)) day = date->written_day();
+        return answer(day >= key.from && day < key.to);
     }
 
     Answer header(const Node& node, Effort effort) {
