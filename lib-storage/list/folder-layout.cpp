@@ -45,7 +45,7 @@ Status rename_exclusively(const std::string& from, const std::string& to) {
     return fail_errno("rename(" + from + ", " + to + ")");
 }
 
-Status check_levels(std::string_view path, char separator, FolderLayout::Purpose purpose) {
+Status check_levels(std::string_view path, FolderLayout::Purpose purpose) {
     const bool is_new = purpose == FolderLayout::Purpose::Create;
     if (path.empty()) return refuse_name("Invalid mailbox name: Name is empty");
     if (path.front() == kLevelSeparator) return refuse_name("Invalid mailbox name: Begins with hierarchy separator");
@@ -56,7 +56,7 @@ Status check_levels(std::string_view path, char separator, FolderLayout::Purpose
     for (const std::string_view level : levels) {
         if (level.empty()) return refuse_name("Invalid mailbox name: Has adjacent hierarchy separators");
         if (is_new && level.size() > kLevelLimit) return refuse_name("Mailbox name too long");
-        if (separator != '/' && level.find('/') != std::string_view::npos)
+        if (level.find('/') != std::string_view::npos)
             return refuse_name("Invalid mailbox name: Name must not have '/' characters");
         for (const char c : level) {
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)

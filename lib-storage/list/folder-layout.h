@@ -73,7 +73,7 @@ inline constexpr std::size_t kLevelLimit = 200;  // bytes of one level
 inline constexpr std::string_view kTemporaryPrefix = "culver.tmp.";
 
 // The rules that all layouts share: empty levels, "~", "/", reserved names, lengths.
-Status check_levels(std::string_view path, char separator, FolderLayout::Purpose purpose);
+Status check_levels(std::string_view path, FolderLayout::Purpose purpose);
 std::unexpected<Error> refuse_name(std::string text);
 std::unexpected<Error> already_exists(const char* client_text);
 std::unexpected<Error> no_such_mailbox();

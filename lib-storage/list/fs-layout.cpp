@@ -37,14 +37,11 @@ class FsLayout final : public FolderLayout {
 public:
     explicit FsLayout(MailLocation location) : FolderLayout(std::move(location)) {}
 
-    Status check(std::string_view path, char separator, Purpose purpose) const override {
-        TRY(check_levels(path, separator, purpose));
+    Status check(std::string_view path, char, Purpose purpose) const override {
+        TRY(check_levels(path, purpose));
         for (const std::string_view level : levels_of(path)) {
             if (level == ".") return refuse_name("Invalid mailbox name: Contains '.' part");
             if (level == "..") return refuse_name("Invalid mailbox name: Contains '..' part");
-            // With another separator than '/', a '/' in a level would be a level of its own on disk.
-            if (level.find('/') != std::string_view::npos)
-                return refuse_name("Character not allowed in mailbox name: '/'");
             if (is_reserved(level) || level == location_.directory_name)
                 return refuse_name("Invalid mailbox name: Contains reserved name");
             if (encode(level).size() > 255) return refuse_name("Mailbox name too long");

@@ -177,7 +177,7 @@ private:
             entry.nonexistent = !found.is_mailbox && !found.is_directory;
             entry.unmade = found.is_mailbox && !found.is_on_disk;
             entry.has_children = found.has_children;
-            entry.subscribed = found.subscribed;
+            entry.subscribed = found.subscribed && (query_.select_subscribed || query_.return_subscribed);
             entry.child_subscribed = query_.select_recursive_match && found.child_subscribed;
             if (is_special) entry.special_use = uses->second;
             entries.push_back(std::move(entry));

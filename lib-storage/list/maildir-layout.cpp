@@ -18,7 +18,7 @@ public:
     Status check(std::string_view path, char separator, Purpose purpose) const override {
         if (separator != '.' && path.find('.') != std::string_view::npos)
             return refuse_name("Character not allowed in mailbox name: '.'");
-        TRY(check_levels(path, separator, purpose));
+        TRY(check_levels(path, purpose));
         // The whole name is one directory's name.
         if (directory_name(path).size() > 255) return refuse_name("Mailbox name too long");
         return {};

@@ -18,8 +18,9 @@ namespace {
 class Layouts : public ::testing::TestWithParam<FolderLayoutKind> {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/culver-layout-XXXXXX";
-        ASSERT_TRUE(::mkdtemp(name));
+        // In memory where there is such a place: thousands of directories are made here.
+        std::string name = std::filesystem::is_directory("/dev/shm") ? "/dev/shm/culver-layout-XXXXXX" : "/tmp/culver-layout-XXXXXX";
+        ASSERT_TRUE(::mkdtemp(name.data()));
         top_ = name;
         fs::create_directory(root());
         open("");
@@ -58,7 +59,7 @@ TEST_P(Layouts, AFolderIsMadeOnceAndFoundAgain) {
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, ErrorCode::AlreadyExists);
     EXPECT_EQ(layout_->presence("A\tB"), FolderLayout::Presence::Mailbox);
-    EXPECT_EQ(scan(), is_maildir_plus_plus() ? Names({"A\tB"}) : Names({"A!", "A\tB"}));
+    EXPECT_EQ(scan(), is_maildir_plus_plus() ? Names({"A\tB"}) : Names({"A\tB", "A!"}));
     EXPECT_EQ(layout_->paths("A\tB").mail, root() + (is_maildir_plus_plus() ? "/.A.B" : "/A/B"));
     for (const char* name : {"/cur", "/new", "/tmp"}) EXPECT_TRUE(fs::is_directory(layout_->paths("A\tB").mail + name));
     EXPECT_EQ(fs::exists(root() + "/.A.B/maildirfolder"), is_maildir_plus_plus());
@@ -114,7 +115,7 @@ TEST_P(Layouts, RenamingTakesTheChildrenAlong) {
     for (const char* path : {"A", "A\tB", "A\tB\tC", "AB"}) ASSERT_TRUE(layout_->create(path));
     ASSERT_TRUE(layout_->rename("A", "X\tY", *layout_->scan()));
     const Names expected = is_maildir_plus_plus() ? Names{"AB", "X\tY", "X\tY\tB", "X\tY\tB\tC"}
-                                                  : Names{"AB", "X!", "X\tY", "X\tY\tB", "X\tY\tB\tC"};
+                                                  : Names{"AB", "X\tY", "X\tY\tB", "X\tY\tB\tC", "X!"};
     EXPECT_EQ(scan(), expected);
     const Status taken = layout_->rename("AB", "X\tY", *layout_->scan());
     ASSERT_FALSE(taken);
