@@ -94,7 +94,7 @@ def add_user(name, uid=None, home=None, password=None, shell="/bin/bash", system
         command += ["-u", str(uid)]
     if system:
         command += ["-r"]
-    _run(*command, name)
+    subprocess.run([*command, name], check=True, capture_output=True)
     if password:
         subprocess.run(["chpasswd"], input=f"{name}:{password}\n", text=True, check=True)
 

@@ -227,7 +227,9 @@ def test_a_full_disk_is_a_temporary_failure_and_loses_nothing():
 
 def test_a_read_only_disk_can_still_be_read():
     home = "/var/vmail/example.test/full"
-    subprocess.run(["mount", "-o", "remount,ro", home], check=True)
+    remount = ["mount", "-o", "remount,ro", home]
+    restart_with(lambda: wait_for(lambda: subprocess.run(remount, capture_output=True).returncode == 0,
+                                  "nobody holds a file open for writing after the stop"))
     if not IS_CULVER:
         return  # Dovecot 2.3 cannot open INBOX there
     reply = lmtp_deliver(simple.LMTP_SOCKET, ["full@example.test"], make_message("cannot be"))[0]
