@@ -31,11 +31,13 @@ constexpr SettingSpec kService[] = {
     {"service_count", Number, "0", Acts, "Connections a process takes in its life; 0 = no limit."},
     {"type", Text, "", Acts, "What kind of service it is: login, worker, ..."},
     {"user", Text, "", Acts, "User of the processes; empty = root."},
-    {"vsz_limit", Size, "18446744073709551615 B", Later, "Memory a process may take; the default stands for default_vsz_limit."},
+    {"vsz_limit", Size, "18446744073709551615 B", Acts,
+     "Memory a process may take; the default stands for default_vsz_limit."},
 };
 constexpr SettingSpec kFileListener[] = {
     {"group", Text, "", Acts, "Group of the socket."},
-    {"mode", Mode, "0600", Acts, "Permissions of the socket; write the leading 0, or the number is decimal. 0 = no socket."},
+    {"mode", Mode, "0600", Acts,
+     "Permissions of the socket; write the leading 0, or the number is decimal. 0 = no socket."},
     {"user", Text, "", Acts, "Owner of the socket; empty = root."},
 };
 constexpr SettingSpec kInetListener[] = {
@@ -51,7 +53,8 @@ constexpr SettingSpec kNamespace[] = {
     {"hidden", Flag, "no", Acts, "Do not show the namespace in NAMESPACE."},
     {"ignore_on_failure", Flag, "no", Acts, "Go on without the namespace if its location cannot be opened."},
     {"inbox", Flag, "no", Acts, "INBOX is in this namespace; exactly one has it."},
-    {"list", Choice, "yes", Acts, "Show its mailboxes in LIST: always, never, or children with the prefix only.", Area::Common, "yes no children"},
+    {"list", Choice, "yes", Acts, "Show its mailboxes in LIST: always, never, or children with the prefix only.",
+     Area::Common, "yes no children"},
     {"location", Text, "", Acts, "Where its mail is; empty = mail_location."},
     {"order", Number, "0", Acts, "Place of the namespace in NAMESPACE; 0 = order of the file."},
     {"prefix", Text, "", Acts, "What mailbox names of this namespace begin with, separator included."},
@@ -60,12 +63,14 @@ constexpr SettingSpec kNamespace[] = {
     {"type", Choice, "private", Acts, "Whose mail it is.", Area::Common, "private shared public"},
 };
 constexpr SettingSpec kMailbox[] = {
-    {"auto", Choice, "no", Acts, "Create the mailbox when it is missing, and subscribe it.", Area::Common, "no create subscribe"},
+    {"auto", Choice, "no", Acts, "Create the mailbox when it is missing, and subscribe it.", Area::Common,
+     "no create subscribe"},
     {"autoexpunge", Time, "0", Later, "Remove messages older than this."},
     {"autoexpunge_max_mails", Number, "0", Later, "Keep no more messages than this."},
     {"comment", Text, "", Later, "Description of the mailbox."},
     {"driver", Text, "", Later, "Mail format of this mailbox alone."},
-    {"special_use", Text, "", Acts, "What the mailbox is for (RFC 6154): \\Sent, \\Drafts, \\Trash, \\Junk, \\Archive."},
+    {"special_use", Text, "", Acts,
+     "What the mailbox is for (RFC 6154): \\Sent, \\Drafts, \\Trash, \\Junk, \\Archive."},
 };
 constexpr std::string_view kResults = "return-ok return return-fail continue continue-ok continue-fail";
 constexpr SettingSpec kPassDb[] = {
@@ -80,9 +85,11 @@ constexpr SettingSpec kPassDb[] = {
     {"override_fields", Text, "", Acts, "Fields that replace what the database says: name=value ..."},
     {"pass", Flag, "no", Acts, "Ask the next database too (old name of result_success = continue)."},
     {"result_failure", Choice, "continue", Acts, "What follows a wrong password.", Area::Common, kResults},
-    {"result_internalfail", Choice, "continue", Acts, "What follows a database that cannot answer.", Area::Common, kResults},
+    {"result_internalfail", Choice, "continue", Acts, "What follows a database that cannot answer.", Area::Common,
+     kResults},
     {"result_success", Choice, "return-ok", Acts, "What follows a right password.", Area::Common, kResults},
-    {"skip", Choice, "never", Acts, "Skip the database if an earlier one said yes, or no.", Area::Common, "never authenticated unauthenticated"},
+    {"skip", Choice, "never", Acts, "Skip the database if an earlier one said yes, or no.", Area::Common,
+     "never authenticated unauthenticated"},
     {"username_filter", Text, "", Acts, "Ask the database for matching user names only; ! in front excludes."},
 };
 constexpr SettingSpec kUserDb[] = {
@@ -93,9 +100,11 @@ constexpr SettingSpec kUserDb[] = {
     {"name", Text, "", Acts, "Name of the database for logs."},
     {"override_fields", Text, "", Acts, "Fields that replace what the database says: name=value ..."},
     {"result_failure", Choice, "continue", Acts, "What follows an unknown user.", Area::Common, kResults},
-    {"result_internalfail", Choice, "continue", Acts, "What follows a database that cannot answer.", Area::Common, kResults},
+    {"result_internalfail", Choice, "continue", Acts, "What follows a database that cannot answer.", Area::Common,
+     kResults},
     {"result_success", Choice, "return-ok", Acts, "What follows a known user.", Area::Common, kResults},
-    {"skip", Choice, "never", Acts, "Skip the database if an earlier one found the user, or did not.", Area::Common, "never found notfound"},
+    {"skip", Choice, "never", Acts, "Skip the database if an earlier one found the user, or did not.", Area::Common,
+     "never found notfound"},
 };
 constexpr SettingSpec kMetric[] = {
     {"description", Text, "", Later, "Description for OpenMetrics."},
@@ -160,7 +169,8 @@ unsigned edit_distance(std::string_view a, std::string_view b, unsigned limit) {
         for (std::size_t j = 1; j <= b.size(); ++j) {
             unsigned replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
             row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before[j - 2] + 1);
         }
         before = above;
         above = row;

@@ -20,9 +20,10 @@ constexpr std::size_t kProblemLimit = 20;
 // Schemes that Culver verifies, and those that only Dovecot does.
 constexpr std::array<std::string_view, 9> kSchemes = {"PLAIN", "CLEAR", "CLEARTEXT", "CRYPT", "DES-CRYPT", "MD5-CRYPT",
                                                       "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT"};
-constexpr std::array<std::string_view, 24> kOtherSchemes = {"MD5", "PLAIN-MD5", "LDAP-MD5", "SHA", "SHA1", "SHA256", "SHA512",
-    "SMD5", "SSHA", "SSHA256", "SSHA512", "PLAIN-MD4", "PLAIN-TRUNC", "CRAM-MD5", "HMAC-MD5", "DIGEST-MD5", "SCRAM-SHA-1",
-    "SCRAM-SHA-256", "ARGON2I", "ARGON2ID", "PBKDF2", "OTP", "NTLM", "LANMAN"};
+constexpr std::array<std::string_view, 24> kOtherSchemes = {
+    "MD5",         "PLAIN-MD5",     "LDAP-MD5", "SHA",       "SHA1",        "SHA256",   "SHA512",   "SMD5",
+    "SSHA",        "SSHA256",       "SSHA512",  "PLAIN-MD4", "PLAIN-TRUNC", "CRAM-MD5", "HMAC-MD5", "DIGEST-MD5",
+    "SCRAM-SHA-1", "SCRAM-SHA-256", "ARGON2I",  "ARGON2ID",  "PBKDF2",      "OTP",      "NTLM",     "LANMAN"};
 
 bool is_among(const auto& list, std::string_view scheme) {
     for (auto each : list)
@@ -31,10 +32,13 @@ bool is_among(const auto& list, std::string_view scheme) {
 }
 
 bool is_crypt(std::string_view scheme) {
-    return equals_ignore_case(scheme, "CRYPT") || (scheme.size() > 6 && equals_ignore_case(scheme.substr(scheme.size() - 6), "-CRYPT"));
+    return equals_ignore_case(scheme, "CRYPT") ||
+           (scheme.size() > 6 && equals_ignore_case(scheme.substr(scheme.size() - 6), "-CRYPT"));
 }
 
-bool is_plain(std::string_view scheme) { return is_among(std::array<std::string_view, 3>{"PLAIN", "CLEAR", "CLEARTEXT"}, scheme); }
+bool is_plain(std::string_view scheme) {
+    return is_among(std::array<std::string_view, 3>{"PLAIN", "CLEAR", "CLEARTEXT"}, scheme);
+}
 
 bool looks_like_hash(std::string_view text) {
     return text.size() > 20 && (text.starts_with("$1$") || text.starts_with("$2") || text.starts_with("$5$") ||
@@ -46,7 +50,8 @@ std::string hash_problem(std::string_view hash) {
     if (hash.empty() || hash[0] == '!' || hash[0] == '*') return {};  // never matches, on purpose
     for (char c : hash)
         if (!isalnum(static_cast<unsigned char>(c)) && std::string_view("$./=,_-").find(c) == std::string_view::npos)
-            return fmt::format("the password hash holds '{}', which no hash has", isprint(static_cast<unsigned char>(c)) ? c : '?');
+            return fmt::format("the password hash holds '{}', which no hash has",
+                               isprint(static_cast<unsigned char>(c)) ? c : '?');
     auto rest = hash.substr(hash.rfind('$') + 1);
     std::size_t wanted = hash.starts_with("$6$") ? 86 : hash.starts_with("$5$") ? 43 : hash.starts_with("$1$") ? 22
                        : hash.starts_with("$2") ? 53 : rest.size();
@@ -56,9 +61,13 @@ std::string hash_problem(std::string_view hash) {
 
 class Checker {
 public:
-    Checker(const std::string& path, const std::string& scheme, PasswordFileUse use, bool gives_uid, const Settings& settings,
-            Findings& out)
-        : path_(path), scheme_(scheme), use_(use), gives_uid_(gives_uid), out_(out),
+    Checker(const std::string& path, const std::string& scheme, PasswordFileUse use, bool gives_uid,
+            const Settings& settings, Findings& out)
+        : path_(path),
+          scheme_(scheme),
+          use_(use),
+          gives_uid_(gives_uid),
+          out_(out),
           lower_cases_(settings.string("auth_username_format").find('L') != std::string::npos) {}
 
     void check(std::string_view text) {
@@ -71,7 +80,8 @@ public:
             text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         }
         if (problems_ > kProblemLimit)
-            out_.about_file(Severity::Warning, {path_, line_}, fmt::format("{} more lines have problems", problems_ - kProblemLimit),
+            out_.about_file(Severity::Warning, {path_, line_},
+                            fmt::format("{} more lines have problems", problems_ - kProblemLimit),
                             "correct those above first");
     }
 
@@ -85,17 +95,21 @@ private:
         if (line.empty() || line[0] == '#') return;
         if (use_ == PasswordFileUse::Users) return check_accounts(split(line, ':'));
         if (line.back() == '\r')
-            return complain(Severity::Error, "the line ends in CR LF: the CR belongs to the last field", "save the file with Unix line ends");
+            return complain(Severity::Error, "the line ends in CR LF: the CR belongs to the last field",
+                            "save the file with Unix line ends");
         auto fields = split(line, ':');
         std::string user(fields[0]);
         if (user.empty()) return complain(Severity::Error, "the line has no user name", "write user:password");
         if (trim(user) != user)
-            complain(Severity::Error, fmt::format("the user name \"{}\" begins or ends with a blank", user), "remove the blank");
+            complain(Severity::Error, fmt::format("the user name \"{}\" begins or ends with a blank", user),
+                     "remove the blank");
         if (lower_cases_ && to_lower(user) != user)
-            complain(Severity::Warning, fmt::format("user {} can never log in: names are made lower case before the look-up", user),
+            complain(Severity::Warning,
+                     fmt::format("user {} can never log in: names are made lower case before the look-up", user),
                      fmt::format("write {}", to_lower(user)));
         if (!seen_.insert(user).second)
-            return complain(Severity::Warning, fmt::format("User {} exists more than once", user), "only the first line counts; remove this one");
+            return complain(Severity::Warning, fmt::format("User {} exists more than once", user),
+                            "only the first line counts; remove this one");
         check_password(user, fields.size() > 1 ? fields[1] : std::string_view());
     }
 
@@ -107,24 +121,31 @@ private:
         if (password[0] == '{') {
             auto end = password.find('}');
             if (end == std::string_view::npos)
-                return complain(Severity::Error, fmt::format("the password of {} begins with {{ but has no }}", user), "write {SCHEME}hash");
+                return complain(Severity::Error, fmt::format("the password of {} begins with {{ but has no }}", user),
+                                "write {SCHEME}hash");
             scheme = password.substr(1, end - 1);
             data = password.substr(end + 1);
         }
         auto base = scheme.substr(0, scheme.find('.'));
         if (!is_among(kSchemes, base)) {
             bool dovecots = is_among(kOtherSchemes, base);
-            return complain(Severity::Error, dovecots ? fmt::format("the password of {} has the scheme {}, which Culver does not verify yet", user, scheme)
-                                                      : fmt::format("Unknown scheme {} in the password of {}", scheme, user),
+            return complain(Severity::Error,
+                            dovecots
+                                ? fmt::format("the password of {} has the scheme {}, which Culver does not verify yet",
+                                              user, scheme)
+                                : fmt::format("Unknown scheme {} in the password of {}", scheme, user),
                             "use one of those that `doveadm pw -l` lists");
         }
         if (base.size() != scheme.size()) return;  // encoded
         if (is_plain(base) && looks_like_hash(data))
-            return complain(Severity::Warning, fmt::format("the scheme of {}'s password is {}, so the hash itself is the password", user, scheme),
-                            "write scheme=CRYPT in args, or {CRYPT} in front of the hash");
+            return complain(
+                Severity::Warning,
+                fmt::format("the scheme of {}'s password is {}, so the hash itself is the password", user, scheme),
+                "write scheme=CRYPT in args, or {CRYPT} in front of the hash");
         if (!is_crypt(base)) return;
         if (auto problem = hash_problem(data); !problem.empty())
-            complain(Severity::Error, fmt::format("user {}: {}", user, problem), "copy the hash again as a whole, without anything behind it");
+            complain(Severity::Error, fmt::format("user {}: {}", user, problem),
+                     "copy the hash again as a whole, without anything behind it");
     }
 
     void check_accounts(const std::vector<std::string_view>& fields) {
@@ -133,8 +154,9 @@ private:
             return complain(Severity::Error, fmt::format("User {} is missing userdb info", user),
                             fmt::format("write the fields, empty ones as well: {}:password::::::", user));
         if (fields[2].empty() && !gives_uid_)
-            complain(Severity::Error, fmt::format("User {} is missing UID (see mail_uid setting)", user),
-                     "give a uid in the third field, mail_uid, or default_fields = uid=vmail gid=vmail in the userdb block");
+            complain(
+                Severity::Error, fmt::format("User {} is missing UID (see mail_uid setting)", user),
+                "give a uid in the third field, mail_uid, or default_fields = uid=vmail gid=vmail in the userdb block");
         check_id(user, fields[2], "UID", user_exists);
         check_id(user, fields[3], "GID", group_exists);
     }
@@ -143,8 +165,9 @@ private:
         std::string name(id);
         if (id.empty() || known_.contains(kind + name)) return;
         if (name == "0" || !exists(name))
-            return complain(Severity::Error, fmt::format("User {}: Invalid {} value '{}'", user, kind, name),
-                            "write a number or a name that exists; a ':' in a password ends it, {PLAIN.B64} avoids that");
+            return complain(
+                Severity::Error, fmt::format("User {}: Invalid {} value '{}'", user, kind, name),
+                "write a number or a name that exists; a ':' in a password ends it, {PLAIN.B64} avoids that");
         known_.insert(kind + name);
     }
 
@@ -161,10 +184,12 @@ private:
 
 }  // namespace
 
-void check_password_file(const SettingOrigin& where, const std::string& path, const std::string& scheme, PasswordFileUse use,
-                         bool gives_uid, const Settings& settings, Findings& out) {
-    if (!is_among(kSchemes, scheme.substr(0, scheme.find('.'))) && !is_among(kOtherSchemes, scheme.substr(0, scheme.find('.'))))
-        out.error(where, fmt::format("Unknown password scheme {}", scheme), "use one of those that `doveadm pw -l` lists");
+void check_password_file(const SettingOrigin& where, const std::string& path, const std::string& scheme,
+                         PasswordFileUse use, bool gives_uid, const Settings& settings, Findings& out) {
+    if (!is_among(kSchemes, scheme.substr(0, scheme.find('.'))) &&
+        !is_among(kOtherSchemes, scheme.substr(0, scheme.find('.'))))
+        out.error(where, fmt::format("Unknown password scheme {}", scheme),
+                  "use one of those that `doveadm pw -l` lists");
     auto text = read_file(path);
     if (!text)
         return out.error(where, "passwd-file " + text.error().detail,

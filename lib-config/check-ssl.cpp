@@ -48,10 +48,12 @@ public:
         bool has_key = pair.key != nullptr && !pair.key->shown().empty();
         if (!has_cert || !has_key) {
             if (has_cert)
-                out_.error(config_.origin(pair.cert->place), fmt::format("{} is set, but {} is not", pair.cert_name, pair.key_name),
+                out_.error(config_.origin(pair.cert->place),
+                           fmt::format("{} is set, but {} is not", pair.cert_name, pair.key_name),
                            fmt::format("write {} = </path/of/the/key.pem", pair.key_name));
             else if (has_key)
-                out_.error(config_.origin(pair.key->place), fmt::format("{} is set, but {} is not", pair.key_name, pair.cert_name),
+                out_.error(config_.origin(pair.key->place),
+                           fmt::format("{} is set, but {} is not", pair.key_name, pair.cert_name),
                            fmt::format("write {} = </path/of/the/certificate.pem", pair.cert_name));
             return;
         }
@@ -61,8 +63,8 @@ public:
         if (cert) check_dates(*pair.cert, pair.cert_name, cert.get());
         if (cert && key && X509_check_private_key(cert.get(), key.get()) != 1)
             out_.error(config_.origin(pair.key->place),
-                       fmt::format("Can't load SSL private key ({} setting): Key is for a different cert than {}", pair.key_name,
-                                   pair.cert_name),
+                       fmt::format("Can't load SSL private key ({} setting): Key is for a different cert than {}",
+                                   pair.key_name, pair.cert_name),
                        fmt::format("make {} and {} name files that were made together", pair.cert_name, pair.key_name));
         ERR_clear_error();
     }
@@ -71,13 +73,17 @@ private:
     // False if the value is a path without '<', or the file could not be read.
     bool is_content(const Value& value, const std::string& name) {
         if (value.text.starts_with('/')) {
-            out_.error(config_.origin(value.place), fmt::format("{}: There is no valid PEM certificate or key in the value "
-                       "itself (you probably forgot '<')", name), fmt::format("write {} = <{}", name, value.text));
+            out_.error(config_.origin(value.place),
+                       fmt::format("{}: There is no valid PEM certificate or key in the value "
+                                   "itself (you probably forgot '<')",
+                                   name),
+                       fmt::format("write {} = <{}", name, value.text));
             return false;
         }
         if (value.text.empty() && value.written.starts_with('<')) {
-            out_.error(config_.origin(value.place), fmt::format("{}: Can't open file {}: Permission denied", name,
-                       value.written.substr(1)), "start the server as root, or make the file readable for the user who starts it");
+            out_.error(config_.origin(value.place),
+                       fmt::format("{}: Can't open file {}: Permission denied", name, value.written.substr(1)),
+                       "start the server as root, or make the file readable for the user who starts it");
             return false;
         }
         return true;
@@ -87,8 +93,10 @@ private:
         auto in = memory(value.text);
         Certificate cert(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
         if (!cert)
-            out_.error(config_.origin(value.place), fmt::format("Can't load SSL certificate ({} setting): There is no valid PEM "
-                       "certificate in {}", name, value.shown().substr(0, 200)),
+            out_.error(config_.origin(value.place),
+                       fmt::format("Can't load SSL certificate ({} setting): There is no valid PEM "
+                                   "certificate in {}",
+                                   name, value.shown().substr(0, 200)),
                        "name a file that begins with -----BEGIN CERTIFICATE-----");
         return cert;
     }
@@ -113,13 +121,16 @@ private:
         if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(cert)) != 1) return;
         std::string file = value.written.starts_with('<') ? value.written.substr(1) : name;
         if (days < 0 || seconds < 0)
-            out_.error(config_.origin(value.place), fmt::format("{}: the certificate in {} expired {} days ago", name, file, -days),
+            out_.error(config_.origin(value.place),
+                       fmt::format("{}: the certificate in {} expired {} days ago", name, file, -days),
                        "renew it and run doveadm reload");
         else if (days < 7)
-            out_.warning(config_.origin(value.place), fmt::format("{}: the certificate in {} expires in {} days", name, file, days),
+            out_.warning(config_.origin(value.place),
+                         fmt::format("{}: the certificate in {} expires in {} days", name, file, days),
                          "renew it and run doveadm reload");
         if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-            out_.error(config_.origin(value.place), fmt::format("{}: the certificate in {} is not valid yet", name, file),
+            out_.error(config_.origin(value.place),
+                       fmt::format("{}: the certificate in {} is not valid yet", name, file),
                        "check the clock of this machine");
     }
 
@@ -127,7 +138,9 @@ private:
     Findings& out_;
 };
 
-const Value* find_in(const Block& root, std::string_view name) { return root.find(*find_setting(BlockKind::Root, name)); }
+const Value* find_in(const Block& root, std::string_view name) {
+    return root.find(*find_setting(BlockKind::Root, name));
+}
 
 void check_words(const Settings& settings, Findings& out) {
     const std::string& oldest = settings.string("ssl_min_protocol");
@@ -139,11 +152,13 @@ void check_words(const Settings& settings, Findings& out) {
     std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>> context(SSL_CTX_new(TLS_server_method()));
     const std::string& ciphers = settings.string("ssl_cipher_list");
     if (context && !ciphers.empty() && SSL_CTX_set_cipher_list(context.get(), ciphers.c_str()) != 1)
-        out.error(settings.origin("ssl_cipher_list"), fmt::format("Can't set cipher list to '{}' (ssl_cipher_list setting)", ciphers),
+        out.error(settings.origin("ssl_cipher_list"),
+                  fmt::format("Can't set cipher list to '{}' (ssl_cipher_list setting)", ciphers),
                   "remove the line, or write a list that `openssl ciphers -v LIST` accepts");
     const std::string& suites = settings.string("ssl_cipher_suites");
     if (context && !suites.empty() && SSL_CTX_set_ciphersuites(context.get(), suites.c_str()) != 1)
-        out.error(settings.origin("ssl_cipher_suites"), fmt::format("Can't set ciphersuites to '{}' (ssl_cipher_suites setting)", suites),
+        out.error(settings.origin("ssl_cipher_suites"),
+                  fmt::format("Can't set ciphersuites to '{}' (ssl_cipher_suites setting)", suites),
                   "remove the line, or name suites of TLS 1.3 such as TLS_AES_256_GCM_SHA384");
     ERR_clear_error();
 }
@@ -153,7 +168,8 @@ void check_words(const Settings& settings, Findings& out) {
 void check_ssl(const Settings& settings, Findings& out) {
     const std::string& mode = settings.string("ssl");
     auto protocols = settings.words("protocols");
-    bool serves = std::ranges::any_of(protocols, [](const std::string& each) { return each != "lmtp" && each != "none"; });
+    bool serves =
+        std::ranges::any_of(protocols, [](const std::string& each) { return each != "lmtp" && each != "none"; });
     if (mode == "no") return;
     const Config& config = *settings.data().config;
     SslCheck check(config, out);
@@ -170,16 +186,20 @@ void check_ssl(const Settings& settings, Findings& out) {
         if (pair.key == nullptr) pair.key = find_in(global, "ssl_key");
         const Value* password = find_in(root, "ssl_key_password");
         if (password == nullptr) password = find_in(global, "ssl_key_password");
-        if (password != nullptr) pair.password = std::string(trim(std::string_view(password->text).substr(0, password->text.find('\n'))));
+        if (password != nullptr)
+            pair.password = std::string(trim(std::string_view(password->text).substr(0, password->text.find('\n'))));
         check.check(pair);
     }
     Pair other{find_in(global, "ssl_alt_cert"), find_in(global, "ssl_alt_key"), "ssl_alt_cert", "ssl_alt_key", {}};
     check.check(other);
     if (!any_cert && serves) {
-        std::string hint = "write ssl_cert = </path/of/certificate.pem and ssl_key = </path/of/key.pem" + out.in_file("10-ssl.conf") +
-                           ", or ssl = no";
-        if (mode == "required") out.error(settings.origin("ssl"), "ssl = required, but there is no ssl_cert: nobody can log in", hint);
-        else out.warning(settings.origin("ssl"), "ssl = yes, but there is no ssl_cert: TLS does not work on any port", hint);
+        std::string hint = "write ssl_cert = </path/of/certificate.pem and ssl_key = </path/of/key.pem" +
+                           out.in_file("10-ssl.conf") + ", or ssl = no";
+        if (mode == "required")
+            out.error(settings.origin("ssl"), "ssl = required, but there is no ssl_cert: nobody can log in", hint);
+        else
+            out.warning(settings.origin("ssl"), "ssl = yes, but there is no ssl_cert: TLS does not work on any port",
+                        hint);
     }
     check_words(settings, out);
 }

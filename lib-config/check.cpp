@@ -35,11 +35,13 @@ void Findings::warning(SettingOrigin where, std::string text, std::string hint) 
 }
 
 void Findings::about_file(Severity severity, const SettingOrigin& where, const std::string& text, std::string hint) {
-    found_.push_back({severity, where, fmt::format("{} line {}: {}", where.file, where.line, text), std::move(hint), true});
+    found_.push_back(
+        {severity, where, fmt::format("{} line {}: {}", where.file, where.line, text), std::move(hint), true});
 }
 
 std::string Findings::in_file(const std::string& snippet) const {
     const std::string& main = settings_.config_path();
+    if (snippet.empty()) return " in " + main;
     std::string split = main.substr(0, main.rfind('/') + 1) + "conf.d/" + snippet;
     return " in " + (access(split.c_str(), F_OK) == 0 ? split : main);
 }
@@ -51,7 +53,7 @@ void check_protocols(const Settings& settings, Findings& out) {
     auto protocols = settings.words("protocols");
     if (protocols.empty()) {
         out.warning(settings.origin("protocols"), "protocols is empty: no mail client and no Postfix can connect",
-                    "write protocols = imap lmtp" + out.in_file("../dovecot.conf"));
+                    "write protocols = imap lmtp" + out.in_file({}));
         return;
     }
     for (const auto& protocol : protocols) {
@@ -67,14 +69,16 @@ namespace {
 constexpr std::array<std::string_view, 4> kPassDbs = {"pam", "passwd", "passwd-file", "static"};
 constexpr std::array<std::string_view, 4> kUserDbs = {"passwd", "passwd-file", "prefetch", "static"};
 // Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 11> kOtherDbs = {"bsdauth", "checkpassword", "dict", "imap", "ldap", "lua", "oauth2",
-                                                       "shadow", "sql", "vpopmail", "nss"};
+constexpr std::array<std::string_view, 11> kOtherDbs = {"bsdauth", "checkpassword", "dict", "imap",     "ldap", "lua",
+                                                        "oauth2",  "shadow",        "sql",  "vpopmail", "nss"};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
-void check_driver(std::string_view kind, const std::string& driver, const SettingOrigin& where, bool known, Findings& out) {
+void check_driver(std::string_view kind, const std::string& driver, const SettingOrigin& where, bool known,
+                  Findings& out) {
     if (known) return;
-    std::string drivers = kind == "passdb" ? "pam, passwd, passwd-file or static" : "passwd, passwd-file, prefetch or static";
+    std::string drivers =
+        kind == "passdb" ? "pam, passwd, passwd-file or static" : "passwd, passwd-file, prefetch or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
     else
@@ -103,8 +107,8 @@ FileArguments parse_file_arguments(std::string_view args) {
     return out;
 }
 
-void check_file_database(std::string_view kind, const std::string& args, const SettingOrigin& where, PasswordFileUse use,
-                         bool gives_uid, const Settings& settings, Findings& out) {
+void check_file_database(std::string_view kind, const std::string& args, const SettingOrigin& where,
+                         PasswordFileUse use, bool gives_uid, const Settings& settings, Findings& out) {
     auto file = parse_file_arguments(args);
     if (file.path.empty())
         return out.error(where, fmt::format("{} with driver passwd-file names no file", kind),
@@ -120,8 +124,8 @@ bool userdb_gives(const UserDbSettings& db, std::string_view field) {
 // Whether every user has a field: from this database, or from the global setting.
 bool may_give(const Settings& settings, std::string_view field) {
     return std::ranges::any_of(settings.userdbs(), [&](const UserDbSettings& db) {
-        return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" || userdb_gives(db, field) ||
-               !holds(kUserDbs, db.driver);
+        return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" ||
+               userdb_gives(db, field) || !holds(kUserDbs, db.driver);
     });
 }
 
@@ -132,7 +136,8 @@ void check_account(const Settings& settings, const char* name, const char* first
     if (!exists) {
         std::string make = is_group ? "groupadd --system " + value
                                     : fmt::format("useradd --system --create-home --home-dir /var/{0} {0}", value);
-        return out.error(settings.origin(name), fmt::format("{}: there is no {} {}", name, is_group ? "group" : "user", value),
+        return out.error(settings.origin(name),
+                         fmt::format("{}: there is no {} {}", name, is_group ? "group" : "user", value),
                          "create it: " + make);
     }
     if (!number) return;
@@ -150,7 +155,8 @@ void check_owner(const Settings& settings, Findings& out) {
     const std::string& gid = settings.string("mail_gid");
     if (uid.empty()) {
         if (!may_give(settings, "uid"))
-            out.error(settings.origin("mail_uid"), "User is missing UID (see mail_uid setting): nobody can read or get mail",
+            out.error(settings.origin("mail_uid"),
+                      "User is missing UID (see mail_uid setting): nobody can read or get mail",
                       "write mail_uid = vmail and mail_gid = vmail" + out.in_file("10-mail.conf") +
                           ", or give uid= and gid= in a userdb block");
     } else {
@@ -184,8 +190,10 @@ void check_template(const Settings& settings, const char* name, const std::strin
 }  // namespace
 
 void check_databases(const Settings& settings, Findings& out) {
-    if (settings.passdbs().empty()) {
-        std::string mechanism = to_upper(settings.words("auth_mechanisms").empty() ? "plain" : settings.words("auth_mechanisms")[0]);
+    bool any = std::ranges::any_of(settings.passdbs(), [](const auto& db) { return !db.master && !db.deny; });
+    if (!any) {
+        std::string mechanism =
+            to_upper(settings.words("auth_mechanisms").empty() ? "plain" : settings.words("auth_mechanisms")[0]);
         out.error({}, fmt::format("No passdbs specified in configuration file. {} mechanism needs one", mechanism),
                   "write a block passdb { with the lines driver = passwd-file and args = /etc/dovecot/users in it" +
                       out.in_file("10-auth.conf"));
@@ -215,8 +223,9 @@ void check_mail(const Settings& settings, Findings& out) {
     check_template(settings, "mail_location", location, out);
     bool has_home = !home.empty() || may_give(settings, "home");
     if (location.empty()) {
-        bool elsewhere = std::ranges::any_of(settings.namespaces(), [](const auto& each) { return !each.location.empty(); }) ||
-                         std::ranges::any_of(settings.userdbs(), [](const auto& db) { return userdb_gives(db, "mail"); });
+        bool elsewhere =
+            std::ranges::any_of(settings.namespaces(), [](const auto& each) { return !each.location.empty(); }) ||
+            std::ranges::any_of(settings.userdbs(), [](const auto& db) { return userdb_gives(db, "mail"); });
         std::string hint = "write mail_location = maildir:~/Maildir" + out.in_file("10-mail.conf");
         if (!elsewhere && !has_home)
             out.error(settings.origin("mail_location"), "mail_location not set and autodetection failed: Mail storage "
@@ -234,7 +243,8 @@ void check_mail(const Settings& settings, Findings& out) {
     if (!has_home && (location.find('~') != std::string::npos || location.find("%h") != std::string::npos))
         out.error(settings.origin("mail_location"), "mail_location begins in the home, but users have none",
                   "write mail_home = /var/vmail/%d/%n" + out.in_file("10-mail.conf"));
-    auto inboxes = std::ranges::count_if(settings.namespaces(), [](const auto& each) { return each.inbox && !each.disabled; });
+    auto inboxes =
+        std::ranges::count_if(settings.namespaces(), [](const auto& each) { return each.inbox && !each.disabled; });
     if (!settings.namespaces().empty() && inboxes != 1)
         out.error(settings.namespaces().front().origin,
                   inboxes == 0 ? "namespace configuration error: inbox=yes namespace missing"
@@ -247,7 +257,8 @@ void check_listeners(const Settings& settings, Findings& out) {
     for (const char* name : {"default_internal_user", "default_login_user"})
         if (root && !user_exists(settings.string(name)))
             out.error(settings.origin(name), fmt::format("{} doesn't exist: {}", name, settings.string(name)),
-                      fmt::format("create it: useradd --system --no-create-home --shell /usr/sbin/nologin {}", settings.string(name)));
+                      fmt::format("create it: useradd --system --no-create-home --shell /usr/sbin/nologin {}",
+                                  settings.string(name)));
     auto protocols = settings.words("protocols");
     for (const auto& service : settings.services()) {
         bool runs = service.name == "auth" || ((service.protocol == "imap" || service.protocol == "lmtp") &&

@@ -19,8 +19,8 @@ public:
     void warning(SettingOrigin where, std::string text, std::string hint);
     // About a file that is not part of the configuration; the text names it.
     void about_file(Severity severity, const SettingOrigin& where, const std::string& text, std::string hint);
-    // " in /etc/dovecot/conf.d/10-mail.conf": the file where a missing setting belongs, if the configuration is split so,
-    // else the main file.
+    // " in /etc/dovecot/conf.d/10-mail.conf": the file where a missing setting belongs, if the configuration is split
+    // so, else the main file.
     std::string in_file(const std::string& snippet) const;
     std::vector<Diagnostic> take() { return std::move(found_); }
 

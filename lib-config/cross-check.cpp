@@ -19,11 +19,14 @@ constexpr std::array<WordList, 5> kWordLists = {{
     {"imap_client_workarounds", "workaround", "delay-newmail tb-extra-mailbox-sep tb-lsub-flags"},
     {"lmtp_client_workarounds", "workaround", "whitespace-before-path mailbox-for-path"},
     {"pop3_client_workarounds", "workaround", "outlook-no-nuls oe-ns-eoh"},
-    {"submission_client_workarounds", "workaround", "whitespace-before-path mailbox-for-path implicit-auth-external exotic-backend"},
-    {"mail_attachment_detection_options", "option", "add-flags add-flags-on-save no-flags-on-fetch content-type exclude-inlined"},
+    {"submission_client_workarounds", "workaround",
+     "whitespace-before-path mailbox-for-path implicit-auth-external exotic-backend"},
+    {"mail_attachment_detection_options", "option",
+     "add-flags add-flags-on-save no-flags-on-fetch content-type exclude-inlined"},
 }};
 constexpr std::string_view kFacilities =
-    "mail daemon user auth authpriv cron kern lpr news syslog uucp ftp local0 local1 local2 local3 local4 local5 local6 local7";
+    "mail daemon user auth authpriv cron kern lpr news syslog uucp ftp local0 local1 local2 local3 local4 local5 "
+    "local6 local7";
 constexpr std::string_view kProtocols = "imap pop3 lmtp submission sieve none";
 constexpr std::string_view kSpecialUses = "\\All \\Archive \\Drafts \\Flagged \\Important \\Junk \\Sent \\Trash";
 
@@ -109,7 +112,8 @@ private:
     void check_namespace(const Block& block) {
         if (text_of(block, "separator").size() > 1)
             error(block.find(*find_setting(block.kind, "separator"))->place,
-                  fmt::format("Namespace '{}': Hierarchy separator must be only one character long", text_of(block, "prefix")),
+                  fmt::format("Namespace '{}': Hierarchy separator must be only one character long",
+                              text_of(block, "prefix")),
                   "write separator = / or separator = .");
         for (const auto& child : block.blocks)
             for (auto word : split_words(text_of(*child, "special_use")))

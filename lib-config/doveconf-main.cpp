@@ -119,7 +119,8 @@ int doveconf_main(int argc, char** argv, const std::string& program) {
     }
     if (arguments.check) arguments.load.expand_files = true;
     auto loaded = load_settings(arguments.load);
-    bool header = !arguments.check && arguments.print.names.empty() && !arguments.print.values_only && !arguments.print.flat;
+    bool header =
+        !arguments.check && arguments.print.names.empty() && !arguments.print.values_only && !arguments.print.flat;
     if (header) put(stdout, print_header(arguments.load.path, arguments.print.show));
     std::fflush(stdout);
     put(stderr, format_diagnostics(loaded.diagnostics, program));

@@ -29,8 +29,9 @@ std::expected<std::vector<IpNetwork>, ValueError> parse_addresses(std::string_vi
     addrinfo* found = nullptr;
     std::string host(label);
     if (int failed = getaddrinfo(host.c_str(), nullptr, &hints, &found); failed != 0) {
-        return std::unexpected(ValueError{fmt::format("gethostbyname({}) failed: {}", host, gai_strerror(failed)),
-                                          "write an address, a network such as 192.0.2.0/24, or a host name that resolves"});
+        return std::unexpected(
+            ValueError{fmt::format("gethostbyname({}) failed: {}", host, gai_strerror(failed)),
+                       "write an address, a network such as 192.0.2.0/24, or a host name that resolves"});
     }
     std::vector<IpNetwork> networks;
     for (const addrinfo* each = found; each != nullptr; each = each->ai_next)
@@ -61,10 +62,12 @@ std::expected<Condition, ValueError> make_condition(const Condition& outer, std:
                                                     std::string_view name, const std::string& label) {
     Condition made = outer;
     if (name == "protocol" && outer_name == "protocol")
-        return std::unexpected(ValueError{"Nested protocol { protocol { .. } } block not allowed", "close the outer block first"});
+        return std::unexpected(
+            ValueError{"Nested protocol { protocol { .. } } block not allowed", "close the outer block first"});
     if (!outer_name.empty() && depth(name) < depth(outer_name)) {
-        return std::unexpected(ValueError{fmt::format("{0} {{ {1} {{ .. }} }} not allowed (use {1} {{ {0} {{ .. }} }} instead)",
-                                                      outer_name, name), "turn the two blocks inside out"});
+        return std::unexpected(ValueError{
+            fmt::format("{0} {{ {1} {{ .. }} }} not allowed (use {1} {{ {0} {{ .. }} }} instead)", outer_name, name),
+            "turn the two blocks inside out"});
     }
     if (name == "protocol") {
         made.protocol = label;
@@ -74,8 +77,9 @@ std::expected<Condition, ValueError> make_condition(const Condition& outer, std:
         auto networks = parse_addresses(label);
         if (!networks) return std::unexpected(networks.error());
         if (name == outer_name && !is_inside(*networks, name == "local" ? outer.local : outer.remote))
-            return std::unexpected(ValueError{fmt::format("{0} net1 {{ {0} net2 {{ .. }} }} requires net2 to be inside net1", name),
-                                              "close the outer block first"});
+            return std::unexpected(
+                ValueError{fmt::format("{0} net1 {{ {0} net2 {{ .. }} }} requires net2 to be inside net1", name),
+                           "close the outer block first"});
         (name == "local" ? made.local : made.remote) = std::move(*networks);
         (name == "local" ? made.local_text : made.remote_text) = label;
     }

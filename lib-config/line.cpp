@@ -91,7 +91,8 @@ Line parse_open(std::string_view key, std::string_view rest) {
         }
     }
     if (after.empty() || after.front() != '{')
-        return bad("Expecting '{'", "write \"name = value\" for a setting, or \"name {\" with the brace at the end of the line");
+        return bad("Expecting '{'",
+                   "write \"name = value\" for a setting, or \"name {\" with the brace at the end of the line");
     if (after.size() > 1) return bad("Garbage after '{'", "put what follows '{' on lines of its own");
     return line;
 }

@@ -17,7 +17,8 @@ LoadedSettings load_settings(const LoadOptions& options) {
     if (parser.parse_file(options.path))
         for (const auto& [name, value] : options.overrides) parser.parse_override(name, value);
     config::cross_check(*made, loaded.diagnostics);
-    if (std::ranges::any_of(loaded.diagnostics, [](const Diagnostic& each) { return each.severity == Severity::Error; }))
+    if (std::ranges::any_of(loaded.diagnostics,
+                            [](const Diagnostic& each) { return each.severity == Severity::Error; }))
         return loaded;
     loaded.settings = config::make_settings(std::move(made));
     return loaded;
@@ -26,7 +27,8 @@ LoadedSettings load_settings(const LoadOptions& options) {
 std::string format_diagnostic(const Diagnostic& diagnostic) {
     const auto& where = diagnostic.where;
     if (where.file.empty() || diagnostic.text_has_place) return diagnostic.text;
-    std::string_view what = diagnostic.severity == Severity::Error ? "Error in configuration file" : "Configuration file";
+    std::string_view what =
+        diagnostic.severity == Severity::Error ? "Error in configuration file" : "Configuration file";
     if (where.line == 0) return fmt::format("{} {}: {}", what, where.file, diagnostic.text);
     return fmt::format("{} {} line {}: {}", what, where.file, where.line, diagnostic.text);
 }
@@ -35,7 +37,8 @@ std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const
                                const std::string& error_level) {
     std::string out;
     for (const auto& diagnostic : diagnostics) {
-        out += fmt::format("{}: {}: {}\n", program, diagnostic.severity == Severity::Error ? error_level : std::string("Warning"),
+        out += fmt::format("{}: {}: {}\n", program,
+                           diagnostic.severity == Severity::Error ? error_level : std::string("Warning"),
                            format_diagnostic(diagnostic));
         if (!diagnostic.hint.empty()) out += fmt::format("    {}\n", diagnostic.hint);
     }

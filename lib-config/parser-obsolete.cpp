@@ -15,13 +15,21 @@ struct Moved {
     std::string_view name, services, setting;
 };
 constexpr std::array<Moved, 16> kMoved = {{
-    {"login_max_processes_count", "login", "process_limit"}, {"login_max_connections", "login", "client_limit"},
-    {"login_process_size", "login", "vsz_limit"}, {"login_user", "login", "user"},
-    {"login_executable", "login", "executable"}, {"login_processes_count", "login", "process_min_avail"},
-    {"login_process_per_connection", "login", "service_count"}, {"login_chroot", "login", "chroot"},
-    {"max_mail_processes", "mail", "process_limit"}, {"mail_process_size", "mail", "vsz_limit"},
-    {"mail_executable", "mail", "executable"}, {"mail_drop_priv_before_exec", "mail", "drop_priv_before_exec"},
-    {"auth_process_size", "auth", "vsz_limit"}, {"auth_executable", "auth", "executable"}, {"auth_user", "auth", "user"},
+    {"login_max_processes_count", "login", "process_limit"},
+    {"login_max_connections", "login", "client_limit"},
+    {"login_process_size", "login", "vsz_limit"},
+    {"login_user", "login", "user"},
+    {"login_executable", "login", "executable"},
+    {"login_processes_count", "login", "process_min_avail"},
+    {"login_process_per_connection", "login", "service_count"},
+    {"login_chroot", "login", "chroot"},
+    {"max_mail_processes", "mail", "process_limit"},
+    {"mail_process_size", "mail", "vsz_limit"},
+    {"mail_executable", "mail", "executable"},
+    {"mail_drop_priv_before_exec", "mail", "drop_priv_before_exec"},
+    {"auth_process_size", "auth", "vsz_limit"},
+    {"auth_executable", "auth", "executable"},
+    {"auth_user", "auth", "user"},
     {"auth_chroot", "auth", "chroot"},
 }};
 
@@ -43,7 +51,8 @@ Line with(const Line& old, std::string key, std::string value) {
 
 // "!SSLv3 !TLSv1" or "TLSv1.2": the oldest version left; empty if there is none.
 std::string oldest_protocol(std::string_view list) {
-    static constexpr std::array<std::string_view, 6> kVersions = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    static constexpr std::array<std::string_view, 6> kVersions = {"SSLv2",   "SSLv3",   "TLSv1",
+                                                                  "TLSv1.1", "TLSv1.2", "TLSv1.3"};
     std::array<bool, 6> named{}, excluded{};
     bool any_named = false;
     for (auto word : split_words(list)) {
@@ -68,7 +77,8 @@ std::string moved_value(const Moved& rule, std::string_view value) {
 
 }  // namespace
 
-void Parser::assign_moved(const Line& line, std::string_view services, std::string_view setting, const std::string& value) {
+void Parser::assign_moved(const Line& line, std::string_view services, std::string_view setting,
+                          const std::string& value) {
     // Inside protocol X {} only the service of X is meant.
     const std::string& protocol = frames_.back().scope->condition.protocol;
     Frame outside{&config_.scopes[0]->root, config_.scopes[0].get(), here(), {}};
@@ -87,13 +97,16 @@ bool Parser::handle_obsolete_listen(const Line& line) {
     bool ssl = line.key == "ssl_listen";
     bool in_protocol = !frames_.back().scope->condition.protocol.empty();
     auto colon = line.value.rfind(':');
-    auto port = colon == std::string::npos ? std::nullopt : parse_uint32(std::string_view(line.value).substr(colon + 1));
+    auto port =
+        colon == std::string::npos ? std::nullopt : parse_uint32(std::string_view(line.value).substr(colon + 1));
     bool has_port = port && line.value.find(':') == colon;
     if (!ssl && !in_protocol && !has_port) return false;
     std::string address = has_port ? line.value.substr(0, colon) : line.value;
-    if (has_port) obsolete(fmt::format("{}=..:port has been replaced by service {{ inet_listener {{ port }} }}", line.key));
+    if (has_port)
+        obsolete(fmt::format("{}=..:port has been replaced by service {{ inet_listener {{ port }} }}", line.key));
     if (ssl || in_protocol)
-        obsolete(fmt::format("protocol {{ {} }} has been replaced by service {{ inet_listener {{ address }} }}", line.key));
+        obsolete(
+            fmt::format("protocol {{ {} }} has been replaced by service {{ inet_listener {{ address }} }}", line.key));
     const std::string& protocol = frames_.back().scope->condition.protocol;
     frames_.push_back({&config_.scopes[0]->root, config_.scopes[0].get(), here(), {}});
     for (std::string each : {"imap", "pop3"}) {
@@ -117,8 +130,10 @@ bool Parser::handle_obsolete_protocols(const Line& line) {
             obsolete("'imaps' protocol is no longer necessary, remove it");
             changed = true;
         } else if (word == "pop3s") {
-            obsolete("'pop3s' protocol can no longer be specified (use protocols=pop3). to disable non-ssl pop3, use service "
-                     "pop3-login { inet_listener pop3 { port=0 } }");
+            obsolete(
+                "'pop3s' protocol can no longer be specified (use protocols=pop3). to disable non-ssl pop3, use "
+                "service "
+                "pop3-login { inet_listener pop3 { port=0 } }");
             changed = true;
             if (std::ranges::find(words, "pop3") == words.end()) kept.emplace_back("pop3");
         } else if (word == "managesieve") {
@@ -174,7 +189,8 @@ bool Parser::handle_obsolete(const Line& line) {
         return true;
     };
     for (const auto& rule : kRenamed)
-        if (rule.name == name) return replace(fmt::format("{} has been renamed to {}", name, rule.now), std::string(rule.now), line.value);
+        if (rule.name == name)
+            return replace(fmt::format("{} has been renamed to {}", name, rule.now), std::string(rule.now), line.value);
     if (std::ranges::find(kRemoved, name) != kRemoved.end()) {
         obsolete(fmt::format("{} has been removed", name));
         return true;
@@ -188,7 +204,8 @@ bool Parser::handle_obsolete(const Line& line) {
         return replace(fmt::format("{} has been replaced by {} = <file", name, now), now, "<" + line.value);
     }
     if (name == "ssl_disable")
-        return replace("ssl_disable has been renamed to ssl", "ssl", equals_ignore_case(line.value, "yes") ? "no" : "yes");
+        return replace("ssl_disable has been renamed to ssl", "ssl",
+                       equals_ignore_case(line.value, "yes") ? "no" : "yes");
     if (name == "fsync_disable")
         return replace("fsync_disable has been renamed to mail_fsync", "mail_fsync",
                        equals_ignore_case(line.value, "yes") ? "never" : "optimized");
@@ -198,7 +215,8 @@ bool Parser::handle_obsolete(const Line& line) {
                        fmt::format("plugin/{}", name), line.value);
     if (name == "ssl_protocols") {
         auto oldest = oldest_protocol(line.value);
-        if (!oldest.empty()) return replace("ssl_protocols has been replaced by ssl_min_protocol", "ssl_min_protocol", oldest);
+        if (!oldest.empty())
+            return replace("ssl_protocols has been replaced by ssl_min_protocol", "ssl_min_protocol", oldest);
         obsolete("ssl_protocols has been replaced by ssl_min_protocol");
         error(fmt::format("Could not find a minimum ssl_min_protocol setting from ssl_protocols = {}", line.value),
               "write ssl_min_protocol = TLSv1.2 in its place");
@@ -208,7 +226,8 @@ bool Parser::handle_obsolete(const Line& line) {
     if (name == "listen" || name == "ssl_listen") return handle_obsolete_listen(line);
     if (name == "imap_client_workarounds") return handle_obsolete_workarounds(line);
     if (name == "dovecot_config_version" || name == "dovecot_storage_version") {
-        error("Unknown setting: " + line.key, "this is a configuration of Dovecot 2.4; Culver reads the language of Dovecot 2.3");
+        error("Unknown setting: " + line.key,
+              "this is a configuration of Dovecot 2.4; Culver reads the language of Dovecot 2.3");
         return true;
     }
     return false;
@@ -238,7 +257,8 @@ bool Parser::handle_obsolete_block(const Line& line) {
         return true;
     }
     if (line.key == "socket") {
-        error("Unknown setting: socket { socket", "write service auth { unix_listener /path { mode = 0660 } } outside auth {}");
+        error("Unknown setting: socket { socket",
+              "write service auth { unix_listener /path { mode = 0660 } } outside auth {}");
         frames_.push_back({nullptr, frame.scope, here(), {}});
         return true;
     }

@@ -61,7 +61,8 @@ bool Parser::parse_file(const std::string& path) {
 
 void Parser::parse_text(const std::string& path, std::string text) {
     config_.files.push_back(path);
-    sources_.push_back(std::make_unique<Source>(path, static_cast<std::uint32_t>(config_.files.size() - 1), std::move(text)));
+    sources_.push_back(
+        std::make_unique<Source>(path, static_cast<std::uint32_t>(config_.files.size() - 1), std::move(text)));
     run();
 }
 

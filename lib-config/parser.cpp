@@ -33,7 +33,8 @@ void Parser::error(std::string text, std::string hint) {
 
 void Parser::warning(std::string text, std::string hint, bool text_has_place) {
     if (diagnostics_.size() >= kDiagnosticLimit) return;
-    diagnostics_.push_back({Severity::Warning, config_.origin(here()), std::move(text), std::move(hint), text_has_place});
+    diagnostics_.push_back(
+        {Severity::Warning, config_.origin(here()), std::move(text), std::move(hint), text_has_place});
 }
 
 void Parser::obsolete(std::string text) {
@@ -54,11 +55,16 @@ void Parser::run() {
         }
         if (ambiguous) {
             auto where = config_.origin(here());
-            warning(fmt::format("Configuration file {} line {}: Ambiguous '#' character in line, treating it as comment. "
-                                "Add a space before it to remove this warning.", where.file, where.line),
-                    "put the value in double quotes if the '#' belongs to it", true);
+            warning(
+                fmt::format("Configuration file {} line {}: Ambiguous '#' character in line, treating it as comment. "
+                            "Add a space before it to remove this warning.",
+                            where.file, where.line),
+                "put the value in double quotes if the '#' belongs to it", true);
         }
-        handle(parse_line(text));
+        if (text.find('\0') != std::string::npos)
+            error("The line holds a NUL byte", "save the file as plain text (UTF-8)");
+        else
+            handle(parse_line(text));
     }
     // Inner blocks first, so that the text names the one that Dovecot names.
     while (frames_.size() > 1) {
@@ -155,7 +161,8 @@ void Parser::store(Block& block, std::uint16_t row, const Line& line) {
         line.value.find_first_not_of("01234567") == std::string::npos)
         warning(fmt::format("{} = {} is a decimal number, which makes the mode {}", line.key, line.value, value.text),
                 fmt::format("write {} = 0{}", line.key, line.value));
-    if (block.kind == BlockKind::Root && frames_.back().scope == config_.scopes[0].get()) warn_about_filters(row, spec.name);
+    if (block.kind == BlockKind::Root && frames_.back().scope == config_.scopes[0].get())
+        warn_about_filters(row, spec.name);
     warn_unsupported(block, spec, value);
     block.set(row) = std::move(value);
 }
@@ -178,9 +185,12 @@ void Parser::warn_about_filters(std::uint16_t row, std::string_view name) {
         const Value* inside = config_.scopes[i]->root.find(row);
         if (inside == nullptr) continue;
         auto now = config_.origin(here()), then = config_.origin(inside->place);
-        warning(fmt::format("{0} line {1}: Global setting {2} won't change the setting inside an earlier filter at {3} line "
-                            "{4} (if this is intentional, avoid this warning by moving the global setting before {3} line "
-                            "{4})", now.file, now.line, name, then.file, then.line), {}, true);
+        warning(fmt::format(
+                    "{0} line {1}: Global setting {2} won't change the setting inside an earlier filter at {3} line "
+                    "{4} (if this is intentional, avoid this warning by moving the global setting before {3} line "
+                    "{4})",
+                    now.file, now.line, name, then.file, then.line),
+                {}, true);
         return;
     }
 }
@@ -224,7 +234,10 @@ Block* Parser::enter_block(Block& parent, BlockKind kind, const std::string& lab
         return known != nullptr ? known : &parent.add_block(kind, {}, here());
     }
     if (!label.empty() && kind != BlockKind::PassDb && kind != BlockKind::UserDb)
-        if (Block* known = parent.find_block(kind, label)) return known;
+        if (Block* known = parent.find_block(kind, label)) {
+            if (known->place.file == 0) known->place = here();  // built in, now configured
+            return known;
+        }
     Block& block = parent.add_block(kind, label, here());
     if (auto row = find_setting(kind, "name"); row && !label.empty()) {
         Value& name = block.set(*row);
@@ -237,7 +250,8 @@ Block* Parser::enter_block(Block& parent, BlockKind kind, const std::string& lab
 
 bool Parser::open_filter(const Line& line) {
     const Frame parent = frames_.back();
-    auto made = make_condition(parent.scope->condition, parent.filter == kAuthBlock ? std::string_view() : parent.filter, line.key, line.value);
+    auto made = make_condition(parent.scope->condition,
+                               parent.filter == kAuthBlock ? std::string_view() : parent.filter, line.key, line.value);
     if (!made) {
         error(made.error().text, made.error().hint);
         return false;

@@ -173,7 +173,8 @@ std::string filter_text(const Printer& printer, const config::Scope& scope) {
     if (!condition.local_text.empty()) heads.push_back("local " + condition.local_text);
     if (!condition.local_name.empty()) {
         bool several = condition.local_name.find(' ') != std::string::npos;
-        heads.push_back(several ? fmt::format("local_name \"{}\"", condition.local_name) : "local_name " + condition.local_name);
+        heads.push_back(several ? fmt::format("local_name \"{}\"", condition.local_name)
+                                : "local_name " + condition.local_name);
     }
     if (!condition.remote_text.empty()) heads.push_back("remote " + condition.remote_text);
     if (!condition.protocol.empty()) heads.push_back("protocol " + condition.protocol);
@@ -223,7 +224,8 @@ void print_flat(const Printer& printer, const Block& block, const std::string& p
     const auto& settings = block_spec(block.kind).settings;
     for (std::uint16_t row = 0; row < settings.size(); ++row) {
         const Value* value = block.find(row);
-        if (value == nullptr && (settings[row].name == "alias_for" || settings[row].name == label_setting(block.kind))) continue;
+        if (value == nullptr && (settings[row].name == "alias_for" || settings[row].name == label_setting(block.kind)))
+            continue;
         bool shows = value != nullptr && (printer.shows_all() || value->is_set);
         if (shows) out += fmt::format("{}{}={}\n", prefix, settings[row].name, value->shown());
         else if (value != nullptr || !printer.shows_all()) continue;
@@ -319,9 +321,11 @@ std::string print_header(const std::string& config_path, ShowSettings show) {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
     // The version stands where Dovecot's own does, for programs that look for it.
-    return fmt::format("# 2.3.19.1 (Culver {}): {}\n# OS: {} \n# Hostname: {}\n{}", CULVER_VERSION, config_path, system_name(),
-                       host, show == ShowSettings::All || show == ShowSettings::Defaults
-                                 ? "# NOTE: Send doveconf -n output instead when asking for help.\n" : "");
+    return fmt::format("# 2.3.19.1 (Culver {}): {}\n# OS: {} \n# Hostname: {}\n{}", CULVER_VERSION, config_path,
+                       system_name(), host,
+                       show == ShowSettings::All || show == ShowSettings::Defaults
+                           ? "# NOTE: Send doveconf -n output instead when asking for help.\n"
+                           : "");
 }
 
 std::string print_settings(const Settings& settings, const PrintOptions& options) {
@@ -358,7 +362,8 @@ std::string print_settings(const Settings& settings, const PrintOptions& options
     if (options.values_only) {
         std::string values;
         for (auto line : split(out, '\n'))
-            if (auto equals = line.find(" = "); equals != std::string_view::npos) values.append(line.substr(equals + 3)) += '\n';
+            if (auto equals = line.find(" = "); equals != std::string_view::npos)
+                values.append(line.substr(equals + 3)) += '\n';
         return values;
     }
     return out;

@@ -148,8 +148,8 @@ void read_namespace(const Config& config, const View& view, const Block& block, 
     out.origin = in.origin();
     for (const auto& child : block.blocks) {
         Reader mailbox(config, view, *child);
-        out.mailboxes.push_back({child->name, mailbox.text("auto"), mailbox.text("special_use"), mailbox.text("comment"),
-                                 mailbox.text("driver")});
+        out.mailboxes.push_back({child->name, mailbox.text("auto"), mailbox.text("special_use"),
+                                 mailbox.text("comment"), mailbox.text("driver")});
     }
 }
 

@@ -154,7 +154,8 @@ public:
             std::string key = text();
             out.free.emplace_back(std::move(key), value());
         }
-        for (auto left = count(); left > 0 && !failed_; --left) block(out.add_block(BlockKind::Root, {}, {}), depth + 1);
+        for (auto left = count(); left > 0 && !failed_; --left)
+            block(out.add_block(BlockKind::Root, {}, {}), depth + 1);
     }
 
 private:
@@ -204,10 +205,12 @@ Result<std::shared_ptr<Config>> deserialize_config(std::string_view bytes) {
         scope.condition.remote = in.networks();
         scope.place = in.place();
         in.block(scope.root, 0);
-        if (scope.root.kind != BlockKind::Root) return fail(ErrorCode::Corrupt, "settings: a scope without a root block");
+        if (scope.root.kind != BlockKind::Root)
+            return fail(ErrorCode::Corrupt, "settings: a scope without a root block");
     }
     if (in.failed() || !in.at_end() || config->scopes.empty() || config->files.empty())
-        return fail(ErrorCode::Corrupt, "settings handed over by another version of Culver, or damaged: restart the server");
+        return fail(ErrorCode::Corrupt,
+                    "settings handed over by another version of Culver, or damaged: restart the server");
     return config;
 }
 

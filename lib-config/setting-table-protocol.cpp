@@ -21,7 +21,7 @@ constexpr SettingSpec kRows[] = {
     {"imap_id_retain", Flag, "no", Later, "Pass the client's ID on to proxied servers.", Area::ImapLogin},
     {"imap_id_send", Text, "name *", Acts, "Fields of the server's answer to ID; * = default value.", Area::ImapLogin},
     {"imap_idle_notify_interval", Time, "2 mins", Acts, "How often IDLE sends a sign of life.", Area::Imap},
-    {"imap_literal_minus", Flag, "no", Later, "Offer LITERAL- in place of LITERAL+.", Area::ImapLogin},
+    {"imap_literal_minus", Flag, "no", Acts, "Offer LITERAL- in place of LITERAL+.", Area::ImapLogin},
     {"imap_logout_format", Text,
      "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} hdr_count=%{fetch_hdr_count} "
      "hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}", Acts,

@@ -52,10 +52,12 @@ void add_rows(std::span<const SettingSpec> settings, std::string& out) {
 std::string print_settings_page() {
     std::string out =
         "# Settings\n\n"
-        "Every setting of Dovecot 2.3 that a configuration may hold, with its built-in default. This page is printed from\n"
+        "Every setting of Dovecot 2.3 that a configuration may hold, with its built-in default. This page is printed "
+        "from\n"
         "the table that the programs use: `doveconf --settings-page > docs/settings.md`. How values are written is in\n"
         "[config-language.md](config-language.md).\n\n"
-        "*Not acted on yet* marks what Culver accepts and does nothing with; `doveconf` and the server warn once when such\n"
+        "*Not acted on yet* marks what Culver accepts and does nothing with; `doveconf` and the server warn once when "
+        "such\n"
         "a setting is given another value than its default.\n\n"
         "## Outside blocks\n\n";
     add_rows(root_settings(), out);
@@ -67,7 +69,9 @@ std::string print_settings_page() {
         if (block.free_keys) out += "Any name; the plug-in or driver that a value is for says what it means.\n";
         else add_rows(block.settings, out);
     }
-    out += "\n## Services that exist without being configured\n\n| service | listeners | other than the defaults above |\n|---|---|---|\n";
+    out +=
+        "\n## Services that exist without being configured\n\n| service | listeners | other than the defaults above "
+        "|\n|---|---|---|\n";
     for (const auto& service : service_defaults()) {
         std::string listeners, values;
         for (const auto& listener : service.listeners) {

@@ -108,7 +108,7 @@ std::shared_ptr<const Settings> Settings::for_filter(const SettingFilter& filter
     if (filter.local) wanted.local = filter.local;
     if (filter.remote) wanted.remote = filter.remote;
     auto scopes = matching_scopes(*data_->config, wanted);
-    // The filter is remembered, for a view of this view may be asked for more; without filter blocks nothing can differ.
+    // The filter is remembered, for a view of this view may be asked for more; without filter blocks nothing differs.
     if (scopes == data_->scopes && data_->config->scopes.size() == 1) return shared_from_this();
     auto data = std::make_shared<Data>();
     data->config = data_->config;

@@ -99,7 +99,7 @@ struct SettingFilter {
 
 class Settings : public std::enable_shared_from_this<Settings> {
 public:
-    // An opaque form for handing settings to another process (master to services); reading it back cannot lose anything.
+    // An opaque form for handing settings to another process (master to services); reading it back loses nothing.
     std::string serialize() const;
     static Result<std::shared_ptr<const Settings>> deserialize(std::string_view bytes);
 

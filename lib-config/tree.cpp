@@ -54,7 +54,8 @@ bool name_matches(std::string_view patterns, std::string_view name) {
         if (equals_ignore_case(pattern, name)) return true;
         if (!pattern.starts_with("*.")) continue;
         auto suffix = pattern.substr(1);
-        if (name.size() > suffix.size() && equals_ignore_case(name.substr(name.size() - suffix.size()), suffix)) return true;
+        if (name.size() > suffix.size() && equals_ignore_case(name.substr(name.size() - suffix.size()), suffix))
+            return true;
     }
     return false;
 }

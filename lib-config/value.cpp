@@ -43,7 +43,8 @@ Outcome parse_plain_number(std::string_view text, std::uint64_t largest) {
 Outcome parse_port(std::string_view text) {
     auto value = parse_uint64(text);
     if (!value || *value > 65535) {
-        return refuse(fmt::format("Invalid port number {}", text), "write a port number from 1 to 65535, or 0 for none");
+        return refuse(fmt::format("Invalid port number {}", text),
+                      "write a port number from 1 to 65535, or 0 for none");
     }
     return TypedValue{fmt::format("{}", *value), *value};
 }
@@ -117,7 +118,8 @@ Outcome parse_size(std::string_view text) {
 std::string format_time(std::uint64_t msecs) {
     if (msecs == 0) return "0";
     for (const auto& unit : kTimeUnits)
-        if (msecs % unit.factor == 0) return fmt::format("{} {}", msecs / unit.factor, unit.name == "msecs" ? "ms" : unit.name);
+        if (msecs % unit.factor == 0)
+            return fmt::format("{} {}", msecs / unit.factor, unit.name == "msecs" ? "ms" : unit.name);
     return fmt::format("{} ms", msecs);
 }
 

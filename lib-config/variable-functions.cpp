@@ -47,7 +47,8 @@ std::expected<HashArguments, std::string> parse_hash_arguments(std::string_view 
         if (name == "rounds" || name == "truncate") {
             auto number = parse_uint32(value);
             if (!number) return std::unexpected(fmt::format("{}'{}' is not number for {}", kBad, value, name));
-            if (name == "rounds" && *number < 1) return std::unexpected(fmt::format("{}rounds must be at least 1", kBad));
+            if (name == "rounds" && *number < 1)
+                return std::unexpected(fmt::format("{}rounds must be at least 1", kBad));
             if (name == "rounds" && *number > kRoundLimit)
                 return std::unexpected(fmt::format("{}rounds must be at most {}", kBad, kRoundLimit));
             (name == "rounds" ? out.rounds : out.truncate) = *number;
@@ -78,8 +79,9 @@ std::string truncate_bits(std::string bytes, std::uint32_t bits) {
 
 Computed pkcs5(std::string_view salt, std::string_view input) {
     unsigned char out[32];
-    if (PKCS5_PBKDF2_HMAC(input.data(), static_cast<int>(input.size()), reinterpret_cast<const unsigned char*>(salt.data()),
-                          static_cast<int>(salt.size()), 2048, EVP_sha256(), sizeof out, out) != 1)
+    if (PKCS5_PBKDF2_HMAC(input.data(), static_cast<int>(input.size()),
+                          reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()), 2048,
+                          EVP_sha256(), sizeof out, out) != 1)
         return std::unexpected(std::string("OpenSSL does not provide PBKDF2"));
     return std::string(reinterpret_cast<char*>(out), sizeof out);
 }
@@ -112,7 +114,8 @@ std::expected<bool, std::string> regex_matches(std::string_view text, std::strin
         regerror(code, &compiled, message, sizeof message);
         return fmt::format("if: regex failed: {}", message);
     };
-    if (int code = regcomp(&compiled, terminated.c_str(), REG_EXTENDED); code != 0) return std::unexpected(describe(code));
+    if (int code = regcomp(&compiled, terminated.c_str(), REG_EXTENDED); code != 0)
+        return std::unexpected(describe(code));
     regmatch_t span[1] = {{0, static_cast<regoff_t>(text.size())}};  // REG_STARTEND: a NUL does not end the text
     int code = regexec(&compiled, text.data(), 1, span, REG_STARTEND);
     std::expected<bool, std::string> outcome = code == 0;
@@ -204,7 +207,8 @@ std::string md5_hex(std::string_view text) {
     return bytes ? hex_encode(*bytes) : std::string();
 }
 
-std::expected<bool, std::string> compare_values(std::string_view left, std::string_view comparator, std::string_view right) {
+std::expected<bool, std::string> compare_values(std::string_view left, std::string_view comparator,
+                                                std::string_view right) {
     for (const auto& known : kComparators) {
         if (comparator == known.strings) return holds(known.order, left, right);
         if (comparator != known.numbers) continue;

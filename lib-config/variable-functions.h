@@ -20,7 +20,9 @@ std::uint32_t old_hash(std::string_view text);
 std::uint32_t new_hash(std::string_view text);
 std::string md5_hex(std::string_view text);
 
-// One comparison of %{if}: numbers (== < <= > >= !=), strings (eq lt le gt ge ne), wildcards (*), regular expressions (~).
-std::expected<bool, std::string> compare_values(std::string_view left, std::string_view comparator, std::string_view right);
+// One comparison of %{if}: numbers (== < <= > >= !=), strings (eq lt le gt ge ne), wildcards (*), regular
+// expressions (~).
+std::expected<bool, std::string> compare_values(std::string_view left, std::string_view comparator,
+                                                std::string_view right);
 
 }  // namespace culver::config

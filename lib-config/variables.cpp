@@ -205,7 +205,8 @@ private:
         auto colon = name.find(':');
         std::string_view function = name.substr(0, std::min(colon, name.find(';')));
         if (name == "env" || function == "env") {
-            const char* found = colon == std::string_view::npos ? nullptr : std::getenv(std::string(name.substr(colon + 1)).c_str());
+            const char* found =
+                colon == std::string_view::npos ? nullptr : std::getenv(std::string(name.substr(colon + 1)).c_str());
             return std::string(found == nullptr ? "" : found);
         }
         if (colon != std::string_view::npos && config::is_hash_function(function)) return expand_hash(name, function);
@@ -305,7 +306,8 @@ std::optional<std::string> find_user_variable(const UserVariables& of, std::stri
 
 }  // namespace
 
-Result<std::string> expand_variables(std::string_view text, const VariableLookup& lookup, const VariableEscape& escape) {
+Result<std::string> expand_variables(std::string_view text, const VariableLookup& lookup,
+                                     const VariableEscape& escape) {
     if (text.find('%') == std::string_view::npos) return std::string(text);
     auto made = Expander(lookup, escape, 0).expand(text);
     if (!made) return fail(ErrorCode::InvalidArgument, fmt::format("Failed to expand {}: {}", text, made.error()));

@@ -25,7 +25,8 @@ protected:
         std::ofstream(path(name), std::ios::binary) << text;
         return path(name);
     }
-    LoadedSettings load(const std::string& text, std::vector<std::pair<std::string, std::string>> overrides = {}) const {
+    using Overrides = std::vector<std::pair<std::string, std::string>>;
+    LoadedSettings load(const std::string& text, Overrides overrides = {}) const {
         LoadOptions options;
         options.path = write("dovecot.conf", text);
         options.overrides = std::move(overrides);

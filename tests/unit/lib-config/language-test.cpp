@@ -27,21 +27,37 @@ TEST_F(Language, ValuesAreReadAsTheirTypeSays) {
         const char *text, *name, *expected;
     };
     static const Row kRows[] = {
-        {"mail_home = a b ", "mail_home", "a b"}, {"mail_home=b", "mail_home", "b"}, {"  mail_home\t=\tb  # c", "mail_home", "b"},
-        {"mail_home = \" x\"", "mail_home", " x"}, {"mail_home = 'a#b'", "mail_home", "a#b"}, {"mail_home =", "mail_home", ""},
-        {"mail_home = \"a\\\"b\\\\c\"", "mail_home", "a\"b\\c"}, {"mail_home = it's # x", "mail_home", "it's # x"},
-        {"mail_home = \"a # b\" c", "mail_home", "\"a # b\" c"}, {"mail_home == x", "mail_home", "= x"},
-        {"mail_home = a\\\n   b\\\nc", "mail_home", "a b c"}, {"mail_home = x\r", "mail_home", "x"},
-        {"auth_failure_delay = 5s", "auth_failure_delay", "5 secs"}, {"auth_cache_ttl = 7200 seconds", "auth_cache_ttl", "2 hours"},
-        {"auth_cache_ttl = 90m", "auth_cache_ttl", "90 mins"}, {"auth_cache_ttl = 1 WEEK", "auth_cache_ttl", "1 weeks"},
-        {"auth_cache_ttl = 0", "auth_cache_ttl", "0"}, {"login_proxy_timeout = 1500 ms", "login_proxy_timeout", "1500 ms"},
-        {"auth_cache_size = 10MiB", "auth_cache_size", "10 M"}, {"auth_cache_size = 1500", "auth_cache_size", "1500 B"},
-        {"auth_cache_size = 2 kB", "auth_cache_size", "2 k"}, {"mail_debug = Y", "mail_debug", "yes"},
-        {"mail_debug = 1", "mail_debug", "yes"}, {"mail_debug = NO", "mail_debug", "no"},
-        {"mail_home = $ENV:CULVER_NO_SUCH x", "mail_home", " x"}, {"mail_home = \"$hostname\"", "mail_home", "$hostname"},
-        {"mail_home = x-$hostname", "mail_home", "x-$hostname"}, {"hostname = h\nmail_home = a $hostname b", "mail_home", "a h b"},
+        {"mail_home = a b ", "mail_home", "a b"},
+        {"mail_home=b", "mail_home", "b"},
+        {"  mail_home\t=\tb  # c", "mail_home", "b"},
+        {"mail_home = \" x\"", "mail_home", " x"},
+        {"mail_home = 'a#b'", "mail_home", "a#b"},
+        {"mail_home =", "mail_home", ""},
+        {"mail_home = \"a\\\"b\\\\c\"", "mail_home", "a\"b\\c"},
+        {"mail_home = it's # x", "mail_home", "it's # x"},
+        {"mail_home = \"a # b\" c", "mail_home", "\"a # b\" c"},
+        {"mail_home == x", "mail_home", "= x"},
+        {"mail_home = a\\\n   b\\\nc", "mail_home", "a b c"},
+        {"mail_home = x\r", "mail_home", "x"},
+        {"auth_failure_delay = 5s", "auth_failure_delay", "5 secs"},
+        {"auth_cache_ttl = 7200 seconds", "auth_cache_ttl", "2 hours"},
+        {"auth_cache_ttl = 90m", "auth_cache_ttl", "90 mins"},
+        {"auth_cache_ttl = 1 WEEK", "auth_cache_ttl", "1 weeks"},
+        {"auth_cache_ttl = 0", "auth_cache_ttl", "0"},
+        {"login_proxy_timeout = 1500 ms", "login_proxy_timeout", "1500 ms"},
+        {"auth_cache_size = 10MiB", "auth_cache_size", "10 M"},
+        {"auth_cache_size = 1500", "auth_cache_size", "1500 B"},
+        {"auth_cache_size = 2 kB", "auth_cache_size", "2 k"},
+        {"mail_debug = Y", "mail_debug", "yes"},
+        {"mail_debug = 1", "mail_debug", "yes"},
+        {"mail_debug = NO", "mail_debug", "no"},
+        {"mail_home = $ENV:CULVER_NO_SUCH x", "mail_home", " x"},
+        {"mail_home = \"$hostname\"", "mail_home", "$hostname"},
+        {"mail_home = x-$hostname", "mail_home", "x-$hostname"},
+        {"hostname = h\nmail_home = a $hostname b", "mail_home", "a h b"},
         {"auth_mechanisms = $auth_mechanisms login", "auth_mechanisms", "plain login"},
-        {"protocols = $protocols imap", "protocols", " imap"}, {"mail_uid = a\nmail_uid = b", "mail_uid", "b"},
+        {"protocols = $protocols imap", "protocols", " imap"},
+        {"mail_uid = a\nmail_uid = b", "mail_uid", "b"},
     };
     for (const auto& row : kRows) EXPECT_EQ(settings(row.text)->string(row.name), row.expected) << row.text;
 }
@@ -51,9 +67,11 @@ TEST_F(Language, MistakesAreNamedInDovecotsWords) {
         const char *text, *expected;
     };
     static const Row kRows[] = {
-        {"foo = 1", "1: Unknown setting: foo"}, {"service imap {\n bogus = 1\n}", "2: Unknown setting: service { bogus"},
+        {"foo = 1", "1: Unknown setting: foo"},
+        {"service imap {\n bogus = 1\n}", "2: Unknown setting: service { bogus"},
         {"service imap {\n unix_listener x {\n  foo = 1\n }\n}", "3: Unknown setting: service { unix_listener { foo"},
-        {"foo x {\n a = b\n}", "1: Unknown setting: foo { foo"}, {"service/imap/foo = 1", "1: Unknown setting: service/imap/foo"},
+        {"foo x {\n a = b\n}", "1: Unknown setting: foo { foo"},
+        {"service/imap/foo = 1", "1: Unknown setting: service/imap/foo"},
         {"mail_debug = maybe", "1: Invalid boolean value: maybe (use yes or no)"},
         {"mail_debug = false", "1: Invalid boolean value: false (use yes or no)"},
         {"first_valid_uid = abc", "1: Invalid number abc: Not a valid number"},
@@ -62,16 +80,24 @@ TEST_F(Language, MistakesAreNamedInDovecotsWords) {
         {"auth_cache_ttl = 5 foo", "1: Invalid time interval: 5 foo"},
         {"auth_cache_ttl = 60", "1: Time interval '60' is missing units (add e.g. 's' for seconds)"},
         {"auth_cache_ttl = 5 ms", "1: Milliseconds not supported for this setting: 5 ms"},
-        {"auth_cache_size = 1.5 M", "1: Invalid size: 1.5 M"}, {"auth_cache_size = unlimited", "1: Invalid size: unlimited"},
+        {"auth_cache_size = 1.5 M", "1: Invalid size: 1.5 M"},
+        {"auth_cache_size = unlimited", "1: Invalid size: unlimited"},
         {"auth_cache_size = 99999999999999999 T", "1: Invalid size: 99999999999999999 T"},
-        {"ssl = YES", "1: Invalid value: YES"}, {"mode", "1: Expecting '{'"}, {"service imap\n{\n}", "1: Expecting '{'"},
-        {"service imap { a = b }", "1: Garbage after '{'"}, {"= x", "1: Missing key name ('=' at the beginning of line)"},
-        {"mail_uid = x\n}", "2: Unexpected '}'"}, {"!include nope.conf", "1: No matches"},
-        {"mail_home = $nosuch", "1: Unknown variable: $nosuch"}, {"plugin {\n a/b = c\n}", "2: Unknown setting: plugin { a/b"},
-        {"passdb {\n args = x\n}", "1: passdb is missing driver"}, {"protocols = foo", "1: protocols: Unknown protocol: foo"},
+        {"ssl = YES", "1: Invalid value: YES"},
+        {"mode", "1: Expecting '{'"},
+        {"service imap\n{\n}", "1: Expecting '{'"},
+        {"service imap { a = b }", "1: Garbage after '{'"},
+        {"= x", "1: Missing key name ('=' at the beginning of line)"},
+        {"mail_uid = x\n}", "2: Unexpected '}'"},
+        {"!include nope.conf", "1: No matches"},
+        {"mail_home = $nosuch", "1: Unknown variable: $nosuch"},
+        {"plugin {\n a/b = c\n}", "2: Unknown setting: plugin { a/b"},
+        {"passdb {\n args = x\n}", "1: passdb is missing driver"},
+        {"protocols = foo", "1: protocols: Unknown protocol: foo"},
         {"ssl_cert = </nonexistent", "1: ssl_cert: Can't open file /nonexistent: No such file or directory"},
         {"passdb a {\n driver = pam\n}\npassdb a {\n driver = pam\n}", "4: passdb/a already exists"},
-        {"protocol imap {\n local 1.1.1.1 {\n }\n}", "2: protocol { local { .. } } not allowed (use local { protocol { .. } } instead)"},
+        {"protocol imap {\n local 1.1.1.1 {\n }\n}",
+         "2: protocol { local { .. } } not allowed (use local { protocol { .. } } instead)"},
         {"local 1.2.3.4/99 {\n}", "1: Invalid network mask: 99"},
         {"namespace {\n separator = //\n}", "2: Namespace '': Hierarchy separator must be only one character long"},
         {"namespace a {\n mailbox S {\n  special_use = \\\\Sent\n }\n}", "3: mailbox S: unknown special_use: \\\\Sent"},
@@ -87,10 +113,13 @@ TEST_F(Language, MistakesAreNamedInDovecotsWords) {
 }
 
 TEST_F(Language, AllMistakesComeOutInOneRunWithAWayOut) {
-    auto loaded = load("mail_loction = x\nssl = maybe\nservice imap {\n clientlimit = 1\n}\nnamspace x {\n prefix = y\n}\nfoo = 1\n}\n");
+    auto loaded = load(
+        "mail_loction = x\nssl = maybe\nservice imap {\n clientlimit = 1\n}\nnamspace x {\n prefix = y\n}\nfoo = "
+        "1\n}\n");
     EXPECT_EQ(texts(loaded.diagnostics, Severity::Error),
-              (Strings{"1: Unknown setting: mail_loction", "2: Invalid value: maybe", "4: Unknown setting: service { clientlimit",
-                       "6: Unknown setting: namspace { namspace", "9: Unknown setting: foo", "10: Unexpected '}'"}));
+              (Strings{"1: Unknown setting: mail_loction", "2: Invalid value: maybe",
+                       "4: Unknown setting: service { clientlimit", "6: Unknown setting: namspace { namspace",
+                       "9: Unknown setting: foo", "10: Unexpected '}'"}));
     EXPECT_EQ(loaded.diagnostics[0].hint, "did you mean \"mail_location\"?");
     EXPECT_EQ(loaded.diagnostics[1].hint, "ssl: write no, yes or required");
     EXPECT_EQ(loaded.diagnostics[2].hint, "did you mean \"client_limit\"?");
@@ -115,7 +144,9 @@ TEST_F(Language, IncludesAreSortedRelativeAndLandWhereTheyStand) {
     write("conf.d/10-a.conf", "mail_uid = a\nmail_gid = a\n!include ../more.part\n");
     write("more.part", "mail_home = more\n");
     write("listener.part", "mode = 0660\n");
-    auto s = settings("!include conf.d/*.conf\n!include_try nope/*.conf\nservice auth {\n unix_listener x {\n  !include listener.part\n }\n}\n");
+    auto s = settings(
+        "!include conf.d/*.conf\n!include_try nope/*.conf\nservice auth {\n unix_listener x {\n  !include "
+        "listener.part\n }\n}\n");
     EXPECT_EQ(s->string("mail_uid"), "b");
     EXPECT_EQ(s->string("mail_gid"), "a");
     EXPECT_EQ(s->string("mail_home"), "more");
@@ -142,11 +173,13 @@ TEST_F(Language, ValuesFromFilesKeepEveryByte) {
 }
 
 TEST_F(Language, NamedSectionsMergeUnnamedOnesAreNew) {
-    auto s = settings("namespace inbox {\n inbox = yes\n mailbox Sent {\n  auto = create\n }\n}\n"
-                      "namespace inbox {\n separator = /\n mailbox \"Old Mail\" {\n }\n mailbox Sent {\n  special_use = \\Sent\n }\n}\n"
-                      "namespace {\n prefix = a/\n}\nnamespace {\n prefix = b/\n}\n"
-                      "passdb {\n driver = pam\n}\npassdb x {\n driver = static\n}\n"
-                      "plugin {\n a = b\n}\nplugin {\n a = c\n}\n");
+    auto s = settings(
+        "namespace inbox {\n inbox = yes\n mailbox Sent {\n  auto = create\n }\n}\n"
+        "namespace inbox {\n separator = /\n mailbox \"Old Mail\" {\n }\n mailbox Sent {\n  special_use = \\Sent\n "
+        "}\n}\n"
+        "namespace {\n prefix = a/\n}\nnamespace {\n prefix = b/\n}\n"
+        "passdb {\n driver = pam\n}\npassdb x {\n driver = static\n}\n"
+        "plugin {\n a = b\n}\nplugin {\n a = c\n}\n");
     ASSERT_EQ(s->namespaces().size(), 3U);
     EXPECT_TRUE(s->namespaces()[0].inbox);
     EXPECT_EQ(s->namespaces()[0].separator, "/");
@@ -164,7 +197,9 @@ TEST_F(Language, NamedSectionsMergeUnnamedOnesAreNew) {
 }
 
 TEST_F(Language, TwoPassdbsOfOneDriverKeepTheirOwnFlags) {
-    auto s = settings("passdb {\n driver = passwd-file\n args = /x\n master = yes\n}\npassdb {\n driver = passwd-file\n args = /x\n}\n");
+    auto s = settings(
+        "passdb {\n driver = passwd-file\n args = /x\n master = yes\n}\npassdb {\n driver = passwd-file\n args = "
+        "/x\n}\n");
     EXPECT_TRUE(s->passdbs()[0].master);
     EXPECT_FALSE(s->passdbs()[1].master);
 }
@@ -179,26 +214,36 @@ TEST_F(Language, AModeWithoutItsZeroIsDecimalAndWarnedOf) {
 TEST_F(Language, WhatCulverDoesNotActOnIsWarnedOfOnce) {
     auto loaded = load("imap_metadata = yes\nimap_metadata = yes\nimap_urlauth_port = 143\n");
     ASSERT_TRUE(loaded.settings);
-    EXPECT_EQ(texts(loaded.diagnostics, Severity::Warning),
-              (Strings{"1: imap_metadata has no effect: Culver knows this setting of Dovecot but does not act on it yet"}));
+    EXPECT_EQ(
+        texts(loaded.diagnostics, Severity::Warning),
+        (Strings{"1: imap_metadata has no effect: Culver knows this setting of Dovecot but does not act on it yet"}));
 }
 
 TEST_F(Language, OldNamesAreTranslated) {
-    auto loaded = load("ssl_protocols = !SSLv2 !SSLv3 !TLSv1\nssl_disable = no\nlogin_max_processes_count = 7\nprotocols = imap imaps\n");
+    auto loaded = load(
+        "ssl_protocols = !SSLv2 !SSLv3 !TLSv1\nssl_disable = no\nlogin_max_processes_count = 7\nprotocols = imap "
+        "imaps\n");
     ASSERT_TRUE(loaded.settings);
     EXPECT_EQ(loaded.settings->string("ssl_min_protocol"), "TLSv1.1");
     EXPECT_EQ(loaded.settings->find_service("imap-login")->process_limit, 7U);
     EXPECT_EQ(loaded.settings->string("protocols"), "imap");
     EXPECT_EQ(loaded.diagnostics.size(), 5U);
-    EXPECT_EQ(loaded.diagnostics[1].text, "Obsolete setting in " + path("dovecot.conf") + ":1: ssl_protocols has been replaced by ssl_min_protocol");
+    EXPECT_EQ(loaded.diagnostics[1].text, "Obsolete setting in " + path("dovecot.conf") +
+                                              ":1: ssl_protocols has been replaced by ssl_min_protocol");
 }
 
 TEST_F(Language, AHashWithoutABlankIsACommentWithAWarning) {
     auto loaded = load("mail_uid = a#b\n");
     EXPECT_EQ(loaded.settings->string("mail_uid"), "a");
     ASSERT_EQ(loaded.diagnostics.size(), 1U);
-    EXPECT_TRUE(format_diagnostic(loaded.diagnostics[0]).ends_with(
-        "line 1: Ambiguous '#' character in line, treating it as comment. Add a space before it to remove this warning."));
+    EXPECT_TRUE(format_diagnostic(loaded.diagnostics[0])
+                    .ends_with("line 1: Ambiguous '#' character in line, treating it as comment. Add a space before it "
+                               "to remove this warning."));
+}
+
+TEST_F(Language, ANulByteIsRefused) {
+    auto loaded = load(std::string("mail_home = a\0b\n", 16));
+    EXPECT_EQ(texts(loaded.diagnostics, Severity::Error), (Strings{"1: The line holds a NUL byte"}));
 }
 
 TEST_F(Language, CommandLineSettingsComeLast) {

@@ -58,7 +58,9 @@ TEST_F(SettingsTest, DatabasesOfAFilterAreAskedFirst) {
 }
 
 TEST_F(SettingsTest, OverridesReachScalarsPluginAndNamespaces) {
-    auto s = settings("mail_location = a\nnamespace inbox {\n inbox = yes\n}\nplugin {\n quota = x\n}\nprotocol imap {\n mail_uid = q\n}\n");
+    auto s = settings(
+        "mail_location = a\nnamespace inbox {\n inbox = yes\n}\nplugin {\n quota = x\n}\nprotocol imap {\n mail_uid = "
+        "q\n}\n");
     auto changed = s->with_overrides({{"mail", "maildir:/y"}, {"plugin/quota", "z"}, {"namespace/inbox/separator", "/"},
                                       {"mail_max_userip_connections", "3"}});
     ASSERT_TRUE(changed) << changed.error().detail;
@@ -76,7 +78,8 @@ TEST_F(SettingsTest, OverridesReachScalarsPluginAndNamespaces) {
 }
 
 TEST_F(SettingsTest, TravelThroughBytesUnchanged) {
-    auto s = settings(std::string(kFilters) + "passdb {\n driver = pam\n}\nservice auth {\n unix_listener /x/y {\n  mode = 0660\n }\n}\n");
+    auto s = settings(std::string(kFilters) +
+                      "passdb {\n driver = pam\n}\nservice auth {\n unix_listener /x/y {\n  mode = 0660\n }\n}\n");
     auto copy = Settings::deserialize(s->serialize());
     ASSERT_TRUE(copy);
     EXPECT_EQ((*copy)->serialize(), s->serialize());
@@ -99,7 +102,8 @@ TEST_F(SettingsTest, DamagedBytesAreRefused) {
 
 TEST_F(SettingsTest, SecretsStayWithRoot) {
     write("key", "SECRETKEY");
-    auto s = settings("ssl_key = <key\nssl_cert = cert\ndoveadm_password = SECRETPW\nlocal_name x {\n ssl_key = SECRETOTHER\n}\n");
+    auto s = settings(
+        "ssl_key = <key\nssl_cert = cert\ndoveadm_password = SECRETPW\nlocal_name x {\n ssl_key = SECRETOTHER\n}\n");
     EXPECT_EQ(s->string("ssl_key"), "SECRETKEY");
     auto safe = s->without_secrets();
     EXPECT_EQ(safe->string("ssl_key"), "");
@@ -108,11 +112,14 @@ TEST_F(SettingsTest, SecretsStayWithRoot) {
 }
 
 TEST_F(SettingsTest, ServicesHaveDovecotsDefaultsResolved) {
-    auto s = settings("default_client_limit = 77\ndefault_vsz_limit = 1 G\ndefault_internal_user = me\n"
-                      "service imap {\n process_limit = 5\n}\nservice mine {\n executable = mine\n inet_listener {\n  port = 99\n }\n}\n");
+    auto s = settings(
+        "default_client_limit = 77\ndefault_vsz_limit = 1 G\ndefault_internal_user = me\n"
+        "service imap {\n process_limit = 5\n}\nservice mine {\n executable = mine\n inet_listener {\n  port = 99\n "
+        "}\n}\n");
     const auto* imap = s->find_service("imap");
     ASSERT_NE(imap, nullptr);
     EXPECT_EQ(imap->process_limit, 5U);
+    EXPECT_EQ(imap->origin.line, 4U);
     EXPECT_EQ(imap->client_limit, 1000U);  // many sessions in one worker
     EXPECT_EQ(imap->service_count, 0U);
     EXPECT_EQ(imap->vsz_limit, 1ULL << 30);
