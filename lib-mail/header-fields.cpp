@@ -81,7 +81,7 @@ bool find_header(std::string_view header, std::string_view name, std::string& va
     HeaderReader reader(header);
     HeaderField field;
     while (reader.next(field)) {
-        if (!field.is(name)) continue;
+        if (field.name.empty() || !field.is(name)) continue;
         value = field.value();
         return true;
     }
