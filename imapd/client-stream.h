@@ -68,6 +68,7 @@ public:
 
 private:
     bool send_all(std::string_view first, std::string_view second);
+    void acknowledge_at_once();
     bool wait_for(short events, std::chrono::milliseconds timeout);
     void fail_with(int error_number);
 

@@ -57,7 +57,10 @@ bool ImapSession::begin() {
         user_ = std::move(*opened);
         return true;
     }
-    log_error(opened.error().detail);
+    const bool no_location = opened.error().detail.starts_with("mail_location not set");
+    log_error(opened.error().detail +
+              (no_location ? " (write mail_location = maildir:~/Maildir and, if the userdb gives no home, mail_home = "
+                             "/var/vmail/%d/%n)" : ""));
     say_bye("Internal error occurred. Refer to server log for more information.", opened.error().detail);
     return false;
 }

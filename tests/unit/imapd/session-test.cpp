@@ -167,7 +167,8 @@ TEST(Session, TakesLiteralsOfBothKinds) {
     Dialogue dialogue;
     dialogue.send("a STATUS {5}\r\n");
     EXPECT_EQ(dialogue.read_until("+"), "+ OK\r\n");
-    EXPECT_EQ(dialogue.ask("INBOX", "(MESSAGES)\r\nb NOOP").substr(0, 28), "* STATUS INBOX (MESSAGES 0)\r");
+    dialogue.send("INBOX (MESSAGES)\r\n");
+    EXPECT_TRUE(dialogue.read_until("a ").starts_with("* STATUS INBOX (MESSAGES 0)\r\na OK Status completed ("));
     EXPECT_NE(dialogue.ask("c", "STATUS {5+}\r\nINBOX (MESSAGES)").find("c OK Status completed."), std::string::npos);
 }
 
@@ -252,7 +253,8 @@ TEST(Session, PushesNewsWhileItIdles) {
         dialogue.user->inbox->on_change();
         EXPECT_EQ(dialogue.read_until("* "), "* " + std::to_string(i) + " EXISTS\r\n");
     }
-    EXPECT_EQ(dialogue.ask("DONE\r\nc", "NOOP").find("b OK Idle completed"), 0u);
+    dialogue.send("DONE\r\n");
+    EXPECT_TRUE(dialogue.read_until("b ").starts_with("b OK Idle completed ("));
 }
 
 TEST(Session, EndsIdleOnAnythingButDone) {
