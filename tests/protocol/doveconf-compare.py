@@ -14,7 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "doveconf")
 CULVER = os.path.join(os.environ.get("CULVER_BUILD", os.path.join(HERE, "../../build/release")), "bin/doveconf")
-DOVECOT = "/usr/bin/doveconf"
+DOVECOT = os.environ.get("REFERENCE_DOVECONF", "/usr/bin/doveconf")
 
 
 def is_debians(program):
