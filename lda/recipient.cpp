@@ -80,9 +80,6 @@ Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line, c
 Status become_recipient(const LdaRecipient& recipient) {
     if (!recipient.process) return {};
     const WorkerIdentity& wanted = *recipient.process;
-    if (wanted.uid == 0)
-        return fail(ErrorCode::NoPermission, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never delivered as "
-                                             "root: let the userdb (or mail_uid) name another user");
     if (::geteuid() != 0) {
         if (wanted.uid == ::geteuid()) return {};
         return fail(ErrorCode::NoPermission,

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <unordered_map>
 
 #include "lib-base/text.h"
 #include "lib-config/variables.h"
@@ -23,6 +26,38 @@ std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
     return groups;
 }
 
+// What /etc/passwd and /etc/group say about a name, remembered for a few seconds: with mail_uid = vmail every delivery
+// asks.
+class KnownNames {
+public:
+    Result<UserEntry> user(const std::string& name) { return find<UserEntry>(users_, name, find_user); }
+    Result<gid_t> group(const std::string& name) { return find<gid_t>(groups_, name, find_group); }
+
+private:
+    template <typename T>
+    using Table = std::unordered_map<std::string, T>;
+
+    template <typename T>
+    Result<T> find(Table<T>& table, const std::string& name, Result<T> (*look_up)(std::string_view)) {
+        std::lock_guard lock(mutex_);
+        const auto now = std::chrono::steady_clock::now();
+        if (now > expires_ || users_.size() + groups_.size() > 1000) {
+            users_.clear();
+            groups_.clear();
+            expires_ = now + std::chrono::seconds(10);
+        }
+        if (auto known = table.find(name); known != table.end()) return known->second;
+        T entry = TRY(look_up(name));
+        return table.emplace(name, std::move(entry)).first->second;
+    }
+
+    std::mutex mutex_;  // guards what follows
+    Table<UserEntry> users_;
+    Table<gid_t> groups_;
+    std::chrono::steady_clock::time_point expires_;
+};
+KnownNames known_names;
+
 bool is_about_the_process(std::string_view name) {
     static constexpr std::string_view kNames[] = {"uid", "gid", "home", "chroot", "system_groups_user", "user", "nice",
                                                   "auth_mech", "auth_token", "master_user", "original_user", "auth_user"};
@@ -40,21 +75,25 @@ std::string field_or(const UserFields& fields, std::string_view name, std::strin
 Result<WorkerIdentity> delivery_identity(const UserRecord& record, const Settings& settings) {
     const std::string uid = field_or(record.fields, "uid", settings.string("mail_uid"));
     const std::string gid = field_or(record.fields, "gid", settings.string("mail_gid"));
-    if (uid.empty()) return fail(ErrorCode::InvalidArgument, "User is missing UID (see mail_uid setting)");
+    if (uid.empty()) return fail(ErrorCode::InvalidArgument, "User is missing UID (see mail_uid setting): let the userdb return uid, or set a "
+                                                   "default for all users, e.g. mail_uid = vmail");
     WorkerIdentity identity;
     if (auto number = parse_uint32(uid); number && !gid.empty()) {
         identity.uid = *number;  // the usual case, without a look into /etc/passwd
     } else {
-        const UserEntry entry = TRY(find_user(uid));
+        const UserEntry entry = TRY(known_names.user(uid));
         identity.uid = entry.uid;
         identity.gid = entry.gid;
     }
-    if (!gid.empty()) identity.gid = TRY(find_group(gid));
+    if (identity.uid == 0)
+        return fail(ErrorCode::InvalidArgument, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never delivered as "
+                                                "root: let the userdb (or mail_uid) name another user");
+    if (!gid.empty()) identity.gid = TRY(known_names.group(gid));
     if (const std::string* user = record.find("system_groups_user"); user && !user->empty())
         identity.groups = groups_of(*user, identity.gid);
     std::string access = settings.string("mail_access_groups");
     std::replace(access.begin(), access.end(), ',', ' ');
-    for (std::string_view group : split_words(access)) identity.groups.push_back(TRY(find_group(group)));
+    for (std::string_view group : split_words(access)) identity.groups.push_back(TRY(known_names.group(std::string(group))));
     identity.chroot = field_or(record.fields, "chroot", settings.string("mail_chroot"));
     return identity;
 }

@@ -14,7 +14,7 @@
 namespace culver {
 namespace {
 
-constexpr std::chrono::seconds kIdleLimit{60}, kDataLimit{120};
+constexpr std::chrono::seconds kIdleLimit{60}, kDataLimit{120}, kLookupLimit{60};
 constexpr std::size_t kReadSize = 64 << 10;
 constexpr std::size_t kUsernameLimit = 255;
 // From this size on, a message for several recipients goes to the workers as a file and not as a copy for each.
@@ -55,6 +55,7 @@ Connection::Connection(FrontContext& front, UniqueFd fd, Tls tls, std::function<
 
 Connection::~Connection() {
     front_.loop.cancel(timer_);
+    front_.loop.cancel(lookup_timer_);
     if (watched_) front_.loop.unwatch(stream_.fd());
     forget_users();
 }
@@ -203,6 +204,7 @@ void Connection::end(const std::string& reason) {
     if (watched_) front_.loop.unwatch(stream_.fd());
     watched_ = false;
     front_.loop.cancel(timer_);
+    front_.loop.cancel(lookup_timer_);
     stream_.close();
     forget_users();
     on_end_();
@@ -251,15 +253,22 @@ void Connection::recipient(RcptCommand&& command) {
     lookup.local_ip = local_ip_;
     lookup.remote_ip = facts_.remote_ip;
     lookup.session = transaction_.session_of(recipient);
+    lookup_ = recipient.index;
+    lookup_timer_ = front_.loop.after(kLookupLimit, [self = weak_from_this(), shown = recipient.shown] {
+        if (auto connection = self.lock()) connection->lookup_timed_out(shown);
+    });
     auto self = shared_from_this();
     front_.users.lookup_user(lookup, [self, recipient = std::move(recipient), name = lookup.username,
                                       id = transaction_id_](Result<std::optional<UserRecord>> result) mutable {
-        if (self->ended_ || self->dialogue_.is_closed() || self->transaction_id_ != id) return;
+        if (self->ended_ || self->dialogue_.is_closed()) return;
+        if (self->transaction_id_ != id || self->lookup_ != recipient.index) return;  // it came too late
         self->looked_up(std::move(recipient), name, std::move(result));
     });
 }
 
 void Connection::looked_up(Recipient recipient, const std::string& username, Result<std::optional<UserRecord>> result) {
+    lookup_ = 0;
+    front_.loop.cancel(lookup_timer_);
     SmtpReply reply;
     if (!result) {
         log_error("User lookup for " + username + " failed: " + result.error().detail);
@@ -270,6 +279,15 @@ void Connection::looked_up(Recipient recipient, const std::string& username, Res
         reply = accept(std::move(recipient), std::move(**result));
     }
     dialogue_.finish_recipient(reply);
+    flush();
+}
+
+void Connection::lookup_timed_out(const std::string& shown) {
+    lookup_timer_ = 0;
+    if (lookup_ == 0 || ended_ || dialogue_.is_closed()) return;
+    lookup_ = 0;
+    log_error("User lookup for <" + shown + "> failed: authd did not answer within a minute");
+    dialogue_.finish_recipient(temporary_failure(shown));
     flush();
 }
 

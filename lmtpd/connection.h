@@ -50,6 +50,7 @@ private:
     void start_tls() override { tls_state_ = TlsState::Asked; }
 
     void looked_up(Recipient recipient, const std::string& username, Result<std::optional<UserRecord>> result);
+    void lookup_timed_out(const std::string& shown);
     SmtpReply accept(Recipient recipient, UserRecord user);
     void deliver_to(std::size_t index);
     void delivered(std::size_t index, const DeliveryAnswer& answer);
@@ -79,7 +80,8 @@ private:
     Interest interest_ = Interest::Read;
     Interest wait_for_ = Interest::Write;  // what a write under TLS waits for
     bool watched_ = false, ended_ = false, shut_down_ = false;
-    EventLoop::TimerId timer_ = 0;
+    EventLoop::TimerId timer_ = 0, lookup_timer_ = 0;
+    unsigned lookup_ = 0;  // the recipient's index whose lookup is under way; 0: none
     EventLoop::Clock::time_point last_heard_;
     unsigned transactions_ = 0;
     std::uint64_t transaction_id_ = 0;  // late answers for an older one are dropped
