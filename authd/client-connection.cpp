@@ -210,15 +210,21 @@ bool ClientConnection::name_user(const RequestPtr& request, const SaslStep& step
 void ClientConnection::check_password(const RequestPtr& request, SaslStep step) {
     if (!name_user(request, step)) return;
     request->state = ClientRequest::State::Working;
-    auto password = std::make_shared<SecretString>(std::move(step.password));
-    request->auth.password = *password;
-    auto result = std::make_shared<AuthResult>(AuthResult::InternalFailure);
-    Work work = request->engine->verify_work(request->auth);
-    if (work == Work::Cheap) return decided(request, request->engine->verify(request->auth, *password));
+    walk_on(request, request->engine->start_verify(request->auth, step.password));
+}
+
+// Asks the databases in turn: cheap ones here, the others where they hold nobody up.
+void ClientConnection::walk_on(const RequestPtr& request, const std::shared_ptr<AuthEngine::Walk>& walk) {
+    if (auto result = request->engine->advance(*walk, Work::Cheap)) return decided(request, *result);
+    Work work = AuthEngine::wanted_work(*walk);
+    auto result = std::make_shared<std::optional<AuthResult>>();
     bool accepted = server_.run(
-        work, [request, password, result] { *result = request->engine->verify(request->auth, *password); },
-        [&server = server_, request, result] {
-            if (ClientConnection* self = server.client(request->connection)) self->decided(request, *result);
+        work, [request, walk, work, result] { *result = request->engine->advance(*walk, work); },
+        [&server = server_, request, walk, result] {
+            ClientConnection* self = server.client(request->connection);
+            if (!self || !self->is_under_way(*request)) return;
+            if (*result) self->decided(request, **result);
+            else self->walk_on(request, walk);
         });
     if (!accepted) refuse(request, AuthResult::InternalFailure);
 }
@@ -229,7 +235,7 @@ void ClientConnection::look_up_credentials(const RequestPtr& request, SaslStep s
     auto found = std::make_shared<Credentials>();
     auto done = [&server = server_, request, found] {
         ClientConnection* self = server.client(request->connection);
-        if (!self || !self->requests_.contains(request->id)) return;
+        if (!self || !self->is_under_way(*request)) return;
         if (found->result != AuthResult::Ok) return self->refuse(request, found->result);
         self->apply(request, request->mechanism->with_credentials(found->password.reveal()));
     };
@@ -254,7 +260,7 @@ void ClientConnection::succeed(const RequestPtr& request, SaslStep step) {
 }
 
 void ClientConnection::decided(const RequestPtr& request, AuthResult result) {
-    if (!requests_.contains(request->id)) return;  // cancelled meanwhile
+    if (!is_under_way(*request)) return;
     if (result != AuthResult::Ok) return refuse(request, result);
     if (!request->auth.no_penalty) server_.penalties().succeeded(request->auth.remote_ip);
     send_ok(request);
@@ -303,8 +309,15 @@ void ClientConnection::refuse_now(std::uint32_t id, std::string_view fields) {
     lines_->write(fmt::format("FAIL\t{}{}\n", id, fields));
 }
 
+// False once it was cancelled, even if its id serves another request now.
+bool ClientConnection::is_under_way(const ClientRequest& request) const {
+    auto it = requests_.find(request.id);
+    return it != requests_.end() && it->second.get() == &request;
+}
+
 void ClientConnection::finish(const ClientRequest& request, std::string_view line) {
-    if (requests_.erase(request.id) == 0) return;  // cancelled meanwhile
+    if (!is_under_way(request)) return;
+    requests_.erase(request.id);
     lines_->write(line);
 }
 

@@ -37,12 +37,14 @@ private:
     void feed(const RequestPtr& request, std::string_view bytes);
     void apply(const RequestPtr& request, SaslStep step);
     void check_password(const RequestPtr& request, SaslStep step);
+    void walk_on(const RequestPtr& request, const std::shared_ptr<AuthEngine::Walk>& walk);
     void look_up_credentials(const RequestPtr& request, SaslStep step);
     void succeed(const RequestPtr& request, SaslStep step);
     void decided(const RequestPtr& request, AuthResult result);
     bool name_user(const RequestPtr& request, const SaslStep& step);
     void send_ok(const RequestPtr& request);
     void refuse(const RequestPtr& request, AuthResult result, std::string_view reason = {});
+    bool is_under_way(const ClientRequest& request) const;
     void refuse_now(std::uint32_t id, std::string_view fields);
     void wait_for_client(const RequestPtr& request, std::string_view challenge);
     void cut_off(const std::string& why);

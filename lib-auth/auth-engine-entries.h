@@ -35,6 +35,14 @@ struct AuthEngine::Chain {
     bool any_unsupported = false;  // at least one could not
     AuthResult last = AuthResult::UnknownUser;
     SecretString credentials;
+    std::size_t next = 0;         // the passdb to be asked next
+    Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
+};
+
+struct AuthEngine::Walk {
+    AuthRequest& request;
+    SecretString password;
+    Chain chain;
 };
 
 }  // namespace culver

@@ -81,7 +81,7 @@ bool AuthEngine::is_asked(const PassDbEntry& entry, const AuthRequest& request, 
     return true;
 }
 
-Work AuthEngine::verify_work(const AuthRequest& request) const {
+Work AuthEngine::most_work(const AuthRequest& request) const {
     Work most = Work::Cheap;
     for (const PassDbEntry& entry : passdbs_) {
         if (entry.master && request.login_user.empty()) continue;
@@ -90,7 +90,7 @@ Work AuthEngine::verify_work(const AuthRequest& request) const {
     return most;
 }
 
-Work AuthEngine::lookup_work(const AuthRequest& request) const { return verify_work(request); }
+Work AuthEngine::lookup_work(const AuthRequest& request) const { return most_work(request); }
 
 AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                const SecretString& password) const {
@@ -216,9 +216,15 @@ AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request
     return result;
 }
 
-AuthResult AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain) const {
-    for (const PassDbEntry& entry : passdbs_) {
+// Nothing: the next database costs more than `limit`; the walk goes on where it stopped.
+std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const {
+    for (; chain.next < passdbs_.size(); ++chain.next) {
+        const PassDbEntry& entry = passdbs_[chain.next];
         if (!is_asked(entry, request, stage, chain)) continue;
+        if (limit != Work::Blocking) {
+            chain.wanted = entry.database->work(request);
+            if (chain.wanted > limit) return std::nullopt;
+        }
         AuthFields fields_before = request.fields, userdb_before = request.userdb_fields;
         bool prefetched_before = request.has_userdb_fields;
         AuthResult result = ask_passdb(entry, request, chain);
@@ -258,47 +264,63 @@ AuthResult AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain
 }
 
 // A master user is proven: from here on it is the other user's login.
-AuthResult AuthEngine::become_login_user(AuthRequest& request, AuthResult result, Chain& chain) const {
-    bool pass = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
-    if (result != AuthResult::Ok && !pass) return result;
+AuthResult AuthEngine::become_login_user(AuthRequest& request) const {
     request.master_user = request.user;
     request.user = std::move(request.login_user);
     request.login_user.clear();
     request.has_userdb_fields = false;
     request.userdb_fields.clear();
-    if (result == AuthResult::Ok && !pass) return result;
+    bool pass = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
+    if (!pass) return AuthResult::Ok;
     // pass = yes: the user himself must be known as well.
     Chain lookup;
-    AuthResult known = run_chain(request, Stage::Normal, lookup);
-    chain.any_lookup = chain.any_lookup || lookup.any_lookup;
-    return result == AuthResult::Ok || known != AuthResult::Ok ? known : result;
+    return *run_chain(request, Stage::Normal, lookup, Work::Blocking);
+}
+
+std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request, const SecretString& password) const {
+    request.password = password;
+    auto walk = std::make_shared<Walk>(Walk{request, password, {}});
+    walk->chain.password = &walk->password;
+    return walk;
+}
+
+Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
+
+std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
+    AuthRequest& request = walk.request;
+    std::optional<AuthResult> result;
+    if (request.login_user.empty()) {
+        result = run_chain(request, Stage::Normal, walk.chain, limit);
+    } else {
+        // Rare, and two walks in one: where all of it may run.
+        walk.chain.wanted = most_work(request);
+        if (walk.chain.wanted <= limit) result = verify_as_master(request, walk.chain);
+    }
+    if (result) request.passdb_succeeded = *result == AuthResult::Ok;
+    return result;
+}
+
+AuthResult AuthEngine::verify_as_master(AuthRequest& request, Chain& chain) const {
+    bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
+    if (!masters) {
+        log_info(fmt::format("{}({}): login user: Master user login attempted without master passdbs (as {})",
+                             to_lower(request.mechanism), request.log_identity(), request.login_user));
+        return AuthResult::Mismatch;
+    }
+    AuthResult result = *run_chain(request, Stage::Master, chain, Work::Blocking);
+    return result == AuthResult::Ok ? become_login_user(request) : result;
 }
 
 AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password) const {
-    request.password = password;
-    Chain chain;
-    chain.password = &password;
-    AuthResult result;
-    if (request.login_user.empty()) {
-        result = run_chain(request, Stage::Normal, chain);
-    } else {
-        bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
-        if (!masters) {
-            log_info(fmt::format("{}({}): login user: Master user login attempted without master passdbs (as {})",
-                                 to_lower(request.mechanism), request.log_identity(), request.login_user));
-            return AuthResult::Mismatch;
-        }
-        result = run_chain(request, Stage::Master, chain);
-        if (result == AuthResult::Ok) result = become_login_user(request, result, chain);
-    }
-    request.passdb_succeeded = result == AuthResult::Ok;
-    return result;
+    return *advance(*start_verify(request, password), Work::Blocking);
 }
 
 AuthResult AuthEngine::accept(AuthRequest& request) const {
     AuthResult result = AuthResult::Ok;
-    Chain chain;
-    if (!request.login_user.empty()) result = become_login_user(request, result, chain);
+    if (!request.login_user.empty()) {
+        bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
+        result = masters ? become_login_user(request) : AuthResult::Mismatch;
+    }
     request.passdb_succeeded = result == AuthResult::Ok;
     return result;
 }
@@ -306,7 +328,7 @@ AuthResult AuthEngine::accept(AuthRequest& request) const {
 Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
     Chain chain;
     Credentials out;
-    out.result = run_chain(request, request.login_user.empty() ? Stage::Normal : Stage::Master, chain);
+    out.result = *run_chain(request, request.login_user.empty() ? Stage::Normal : Stage::Master, chain, Work::Blocking);
     out.password = std::move(chain.credentials);
     if (out.result == AuthResult::Ok || !chain.any_unsupported) return out;
     out.unsupported = true;

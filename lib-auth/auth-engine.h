@@ -1,11 +1,13 @@
 // AuthEngine: who may log in and who is who, by the configured databases in their order.
 //
 // Immutable once made; a reload makes another one. All calls may come from several threads, each with its own request.
-// `*_work` says what the call would cost, so that a server can keep slow ones off its event loop.
+// `*_work` says what a call would cost, so that a server can keep slow ones off its event loop; a password is compared
+// database by database, each where it may run.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,8 +55,14 @@ public:
     // For an authorisation identity: whose mail is wanted.
     Status set_login_user(AuthRequest& request, std::string_view name) const;
 
-    // PLAIN, LOGIN: compares a password.
-    Work verify_work(const AuthRequest& request) const;
+    // PLAIN, LOGIN: compares a password. A Walk is one such comparison; one thread at a time. `advance` asks the next
+    // databases as long as they cost no more than `limit`: the result, or nothing, and then `wanted_work(walk)` says what
+    // the next one costs. Request and engine outlive the walk.
+    struct Walk;
+    std::shared_ptr<Walk> start_verify(AuthRequest& request, const SecretString& password) const;
+    std::optional<AuthResult> advance(Walk& walk, Work limit) const;
+    static Work wanted_work(const Walk& walk);
+    // The same at once, whatever it costs.
     AuthResult verify(AuthRequest& request, const SecretString& password) const;
 
     // CRAM-MD5, SCRAM, EXTERNAL ...: the stored password, in whatever scheme it is.
@@ -76,14 +84,16 @@ private:
 
     explicit AuthEngine(AuthSettings settings);
     Status normalise(const AuthRequest& request, std::string_view name, std::string& out) const;
-    AuthResult run_chain(AuthRequest& request, Stage stage, Chain& chain) const;
+    Work most_work(const AuthRequest& request) const;
+    std::optional<AuthResult> run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const;
+    AuthResult verify_as_master(AuthRequest& request, Chain& chain) const;
     AuthResult ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const;
     AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                        const SecretString& password) const;
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
     bool is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const;
     bool apply_fields(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply) const;
-    AuthResult become_login_user(AuthRequest& request, AuthResult result, Chain& chain) const;
+    AuthResult become_login_user(AuthRequest& request) const;
     UserResult check_existence(AuthRequest& request) const;
     void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
                      const SecretString* password) const;
