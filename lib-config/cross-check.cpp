@@ -83,9 +83,12 @@ private:
     void check_verbose_passwords(const Block& root) {
         for_words(root, "auth_verbose_passwords", [&](std::string_view word, const Value& value) {
             auto kind = word.substr(0, word.find(':'));
-            bool length = kind.size() == word.size() || parse_uint32(word.substr(kind.size() + 1));
-            if (!has_word("no yes plain sha1", kind) || !length)
-                error(value.place, "auth_verbose_passwords: Invalid value", "write no, plain, sha1 or sha1:6");
+            const char* hint = "write no, plain, sha1 or sha1:6";
+            if (!has_word("no yes plain sha1", kind))
+                error(value.place, "auth_verbose_passwords: Invalid value", hint);
+            else if (kind.size() != word.size() && !parse_uint32(word.substr(kind.size() + 1)))
+                error(value.place,
+                      fmt::format("auth_verbose_passwords: Invalid truncation number: '{}'", word.substr(kind.size() + 1)), hint);
         });
     }
 
@@ -101,6 +104,11 @@ private:
             if (text_of(block, "driver").empty())
                 error(block.place, fmt::format("{} is missing driver", block_spec(block.kind).name),
                       "write driver = passwd-file in the block");
+        } else if (block.kind == BlockKind::Metric) {
+            if (block.name.empty()) error(block.place, "Metric name can't be empty", "write metric NAME {");
+            else if (text_of(block, "filter").empty())
+                error(block.place, fmt::format("metric {} {{ filter }} is empty - will not match anything", block.name),
+                      "write filter = event=... in the block, or remove it");
         } else if (block.kind == BlockKind::Service) {
             if (block.name.empty()) error(block.place, "Service is missing name", "write service NAME {");
             for (auto word : split_words(text_of(block, "type")))

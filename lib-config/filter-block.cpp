@@ -41,6 +41,15 @@ std::expected<std::vector<IpNetwork>, ValueError> parse_addresses(std::string_vi
     return networks;
 }
 
+// Addresses in one form, so that "127.0.0.1/32" is "127.0.0.1".
+std::string address_text(const std::string& label) {
+    auto network = IpNetwork::parse(label);
+    if (!network) return label;
+    unsigned whole = network->address.is_ipv6() ? 128 : 32;
+    std::string text = network->address.to_string();
+    return network->prefix_length == whole ? text : fmt::format("{}/{}", text, network->prefix_length);
+}
+
 bool is_inside(const std::vector<IpNetwork>& inner, const std::vector<IpNetwork>& outer) {
     return std::ranges::all_of(inner, [&](const IpNetwork& network) {
         return std::ranges::any_of(outer, [&](const IpNetwork& around) {
@@ -81,7 +90,7 @@ std::expected<Condition, ValueError> make_condition(const Condition& outer, std:
                 ValueError{fmt::format("{0} net1 {{ {0} net2 {{ .. }} }} requires net2 to be inside net1", name),
                            "close the outer block first"});
         (name == "local" ? made.local : made.remote) = std::move(*networks);
-        (name == "local" ? made.local_text : made.remote_text) = label;
+        (name == "local" ? made.local_text : made.remote_text) = address_text(label);
     }
     return made;
 }

@@ -99,7 +99,7 @@ bool Parser::handle_obsolete_listen(const Line& line) {
     auto colon = line.value.rfind(':');
     auto port =
         colon == std::string::npos ? std::nullopt : parse_uint32(std::string_view(line.value).substr(colon + 1));
-    bool has_port = port && line.value.find(':') == colon;
+    bool has_port = port && (line.value.find(':') == colon || (colon > 0 && line.value[colon - 1] == ']'));
     if (!ssl && !in_protocol && !has_port) return false;
     std::string address = has_port ? line.value.substr(0, colon) : line.value;
     if (has_port)

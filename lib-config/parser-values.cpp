@@ -69,6 +69,7 @@ void Parser::parse_text(const std::string& path, std::string text) {
 void Parser::include(const Line& line) {
     bool must_exist = line.kind == LineKind::Include;
     if (sources_.empty()) return;
+    if (line.value.empty() && !must_exist) return;
     if (line.value.empty()) return error("No matches", "write the path behind it: !include conf.d/*.conf");
     std::string pattern = relative_to(sources_.back()->path, line.value);
     glob_t found{};

@@ -112,6 +112,7 @@ private:
             case ShowSettings::Written: return value != nullptr && value->is_set;
             case ShowSettings::Changed:
                 if (value == nullptr || !value->is_set) return false;
+                if (value->shown().empty() && spec.default_value.empty() && !in_filter_) return false;
                 return in_filter_ || block.kind != BlockKind::Root || value->shown() != spec.default_value;
         }
         return false;

@@ -108,7 +108,7 @@ Outcome parse_size(std::string_view text) {
     std::string lower = to_lower(unit);
     for (const auto& step : kSizeUnits) {
         std::string name(step.name);
-        if (lower != name && lower != name + "b" && (name.empty() || lower != name + "ib")) continue;
+        if (lower != name && lower != name + "b" && (name.empty() || (lower != name + "ib" && lower != name + "i"))) continue;
         if (number > std::numeric_limits<std::uint64_t>::max() / step.factor) return bad_size(text);
         return TypedValue{format_size(number * step.factor), number * step.factor};
     }
@@ -150,6 +150,9 @@ Outcome parse_time(std::string_view text, SettingType type) {
     const Unit* found = find_time_unit(unit);
     if (found == nullptr || number > std::numeric_limits<std::uint64_t>::max() / found->factor)
         return refuse(fmt::format("Invalid time interval: {}", text), kHint);
+    std::uint64_t step = type == SettingType::Time ? 1000 : 1;  // Dovecot keeps 32 bits of seconds or of milliseconds
+    if (number * found->factor / step > std::numeric_limits<std::uint32_t>::max())
+        return refuse(fmt::format("Time interval is too large: {}", text), kHint);
     if (found->factor == 1 && type == SettingType::Time) {
         return refuse(fmt::format("Milliseconds not supported for this setting: {}", text), "write whole seconds");
     }
