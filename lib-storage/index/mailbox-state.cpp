@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib-base/random.h"
+#include "lib-storage/index/keyed-hash.h"
 
 namespace culver {
 
@@ -10,24 +11,6 @@ namespace {
 
 constexpr std::size_t kJournalLimit = 65536;
 constexpr std::size_t kHistoryLimit = 200000;
-
-// Keyed, so that nobody can choose file names that fall on one another (security.md, M1).
-std::uint64_t hash_name(std::string_view name, std::uint64_t seed) {
-    auto mix = [](std::uint64_t a, std::uint64_t b) {
-        auto product = static_cast<unsigned __int128>(a) * b;
-        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-    };
-    std::uint64_t hash = seed ^ (name.size() * 0x9e3779b97f4a7c15ULL);
-    while (name.size() >= 8) {
-        std::uint64_t word;
-        std::memcpy(&word, name.data(), 8);
-        hash = mix(hash ^ word, seed | 0xa0761d6478bd642fULL);
-        name.remove_prefix(8);
-    }
-    std::uint64_t word = 0;
-    if (!name.empty()) std::memcpy(&word, name.data(), name.size());
-    return mix(hash ^ word, 0xe7037ed1a0b428dbULL ^ seed);
-}
 
 std::unexpected<Error> corrupt(std::string_view what) {
     return fail(ErrorCode::Corrupt, "the index holds " + std::string(what));
@@ -113,7 +96,7 @@ std::uint32_t MailboxState::intern(const KeywordSet& set) {
 void MailboxState::table_insert(std::size_t position) {
     const Message& message = messages_[position];
     std::size_t mask = table_.size() - 1;
-    std::size_t slot = hash_name(base(message), seed_) & mask;
+    std::size_t slot = keyed_hash(base(message), seed_) & mask;
     while (table_[slot] != 0) slot = (slot + 1) & mask;
     table_[slot] = message.uid;
     ++table_used_;
@@ -131,7 +114,7 @@ void MailboxState::build_table() {
 const Message* MailboxState::find_base(std::string_view name) {
     if (table_.empty()) build_table();
     std::size_t mask = table_.size() - 1;
-    for (std::size_t slot = hash_name(name, seed_) & mask; table_[slot] != 0; slot = (slot + 1) & mask) {
+    for (std::size_t slot = keyed_hash(name, seed_) & mask; table_[slot] != 0; slot = (slot + 1) & mask) {
         const Message* message = find(table_[slot]);
         if (message != nullptr && base(*message) == name) return message;
     }

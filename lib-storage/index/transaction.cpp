@@ -31,15 +31,14 @@ void TransactionBuilder::ranges_body(std::span<const UidRange> ranges) {
 }
 
 void TransactionBuilder::message(const NewMessage& message) {
-    ByteWriter body;
-    body.number<std::uint32_t>(message.uid.value).number<std::uint8_t>(message.flags.system);
-    body.number<std::uint8_t>(message.place).number<std::uint16_t>(0).number<std::uint32_t>(message.disk);
-    put_keywords(body, message.flags.keywords);
-    body.number<std::int64_t>(message.internal_date).number<std::int64_t>(message.save_date);
-    body.number<std::uint64_t>(message.size).number<std::uint64_t>(message.virtual_size);
-    body.counted(message.base).counted(message.odd_info).counted(message.fields);
-    begin(RecordType::Message, body.bytes().size());
-    out_.raw(body.bytes());
+    constexpr std::size_t kFixedSize = 4 + 1 + 1 + 2 + 4 + 16 + 4 * 8 + 3 * 4;
+    begin(RecordType::Message, kFixedSize + message.base.size() + message.odd_info.size() + message.fields.size());
+    out_.number<std::uint32_t>(message.uid.value).number<std::uint8_t>(message.flags.system);
+    out_.number<std::uint8_t>(message.place).number<std::uint16_t>(0).number<std::uint32_t>(message.disk);
+    put_keywords(out_, message.flags.keywords);
+    out_.number<std::int64_t>(message.internal_date).number<std::int64_t>(message.save_date);
+    out_.number<std::uint64_t>(message.size).number<std::uint64_t>(message.virtual_size);
+    out_.counted(message.base).counted(message.odd_info).counted(message.fields);
     visible_ = true;
 }
 

@@ -32,18 +32,17 @@ class DiskScanNames {
 public:
     void build(const UidRecord& record, MailboxState& state, std::vector<Uid>& renumbered);
     // Index in the record's entries. Each is found once.
-    std::optional<std::uint32_t> take(std::string_view name) {
-        auto found = by_name_.find(name);
-        if (found == by_name_.end()) return {};
-        std::uint32_t index = found->second;
-        by_name_.erase(found);
-        return index;
-    }
+    std::optional<std::uint32_t> take(std::string_view name);
     bool lacks_messages() const { return lacks_messages_; }
     bool has_doubles() const { return has_doubles_; }
 
 private:
-    std::unordered_map<std::string_view, std::uint32_t> by_name_;
+    static constexpr std::uint64_t kFree = UINT64_MAX, kTaken = UINT64_MAX - 1;
+    std::size_t find_slot(std::string_view name, std::uint64_t hash) const;
+
+    const std::vector<UidlistEntry>* entries_ = nullptr;
+    std::vector<std::uint64_t> table_;  // open addressing: upper half of the hash, index in entries_
+    std::uint64_t seed_ = 0;
     bool lacks_messages_ = false, has_doubles_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "lib-base/log.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
+#include "lib-storage/index/keyed-hash.h"
 
 namespace culver {
 
@@ -120,22 +121,52 @@ Status MailboxImpl::sync_uid_record(MailboxWriter& writer, Scan& scan, const Dis
     return {};
 }
 
+// The slot of `name`, or the free one where it would go.
+std::size_t DiskScanNames::find_slot(std::string_view name, std::uint64_t hash) const {
+    const std::size_t mask = table_.size() - 1;
+    std::size_t slot = hash & mask;
+    for (; table_[slot] != kFree; slot = (slot + 1) & mask)
+        if (table_[slot] >> 32 == hash >> 32 && table_[slot] != kTaken && (*entries_)[table_[slot] & UINT32_MAX].name == name) break;
+    return slot;
+}
+
+std::optional<std::uint32_t> DiskScanNames::take(std::string_view name) {
+    if (table_.empty()) return {};
+    std::size_t slot = find_slot(name, keyed_hash(name, seed_));
+    if (table_[slot] == kFree) return {};
+    return static_cast<std::uint32_t>(std::exchange(table_[slot], kTaken));
+}
+
 // Compares the record with the state: which names have UIDs that the state does not know?
 void DiskScanNames::build(const UidRecord& record, MailboxState& state, std::vector<Uid>& renumbered) {
-    const auto& entries = record.list.entries;
+    entries_ = &record.list.entries;
+    seed_ = random_uint64();
+    std::vector<std::uint32_t> unknown;
     std::size_t live = 0;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        const Message* message = state.find(entries[i].uid);
-        if (message != nullptr) {
-            if (state.base(*message) == entries[i].name)
-                ++live;
-            else
-                renumbered.push_back({message->uid});
-        } else if (entries[i].uid >= state.next_uid) {
-            if (!by_name_.try_emplace(entries[i].name, static_cast<std::uint32_t>(i)).second) has_doubles_ = true;
+    for (std::uint32_t i = 0; i < entries_->size(); ++i) {
+        const UidlistEntry& entry = (*entries_)[i];
+        const Message* message = entry.uid < state.next_uid ? state.find(entry.uid) : nullptr;
+        if (message == nullptr) {
+            if (entry.uid >= state.next_uid) unknown.push_back(i);
+        } else if (state.base(*message) == entry.name) {
+            ++live;
+        } else {
+            renumbered.push_back({message->uid});
         }
     }
     lacks_messages_ = live < state.counts.messages - renumbered.size();
+    if (unknown.empty()) return;
+    std::size_t size = 64;
+    while (size < unknown.size() * 2) size *= 2;
+    table_.assign(size, kFree);
+    for (std::uint32_t index : unknown) {
+        const std::uint64_t hash = keyed_hash((*entries_)[index].name, seed_);
+        const std::size_t slot = find_slot((*entries_)[index].name, hash);
+        if (table_[slot] == kFree)
+            table_[slot] = (hash >> 32 << 32) | index;
+        else
+            has_doubles_ = true;
+    }
 }
 
 void MailboxImpl::visit_file(Scan& scan, const FoundFile& found) {

@@ -93,9 +93,10 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
 // Waits until the names (and the UIDs) are on disk. If the disk fails, the messages are taken back.
 Status MailboxImpl::sync_arrivals(bool in_cur, bool in_new, SaveTransaction::Uids durability, std::span<const Uid> uids) {
     Status status;
-    if (in_new) status = sync_new_.run([this] { return format_->sync_directories(false, true); });
+    // The uidlist first: journalling file systems then write the names in the same commit, and the second sync is free.
+    if (durability == SaveTransaction::Uids::Durable) status = make_uids_durable();
+    if (status && in_new) status = sync_new_.run([this] { return format_->sync_directories(false, true); });
     if (status && in_cur) status = sync_cur_.run([this] { return format_->sync_directories(true, false); });
-    if (status && durability == SaveTransaction::Uids::Durable) status = make_uids_durable();
     if (status) return {};
     log_error("Mailbox " + paths_.mail + ": messages are taken back because they cannot be made durable: " + status.error().detail);
     if (auto writer = begin_write()) {
