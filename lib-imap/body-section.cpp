@@ -11,6 +11,9 @@ namespace {
 
 using What = BodySection::What;
 
+// Names in one HEADER.FIELDS: each field of a header is compared with each of them.
+constexpr std::size_t kFieldLimit = 1000;
+
 constexpr std::string_view kInvalidSection = "Invalid BODY[..] section";
 
 // "1.2.TEXT": digits and dots first, then a word. False if it is no section.
@@ -100,12 +103,14 @@ BodySection parse_body_section(Parser& in, std::string_view prefix) {
     text.remove_prefix(1);
     const std::string_view specification = text.substr(0, text.find(']'));
     const bool closed = specification.size() < text.size();
-    if (!parse_specification(specification, section)) in.fail(closed || in.next_is_list() ? kInvalidSection : "Invalid BODY[..] parameter: Missing ']'");
+    if (!parse_specification(specification, section))
+        in.fail(closed || in.next_is_list() ? kInvalidSection : "Invalid BODY[..] parameter: Missing ']'");
     section.label = "BODY[" + to_upper(specification);
     if (section.what == What::HeaderFields || section.what == What::HeaderFieldsNot) {
         if (closed || !in.next_is_list()) in.fail(kInvalidSection);
         section.fields = in.astrings(kInvalidSection);
         if (section.fields.empty()) in.fail(kInvalidSection);
+        if (section.fields.size() > kFieldLimit) in.fail("Too many header fields");
         section.label += " (";
         for (std::size_t i = 0; i < section.fields.size(); ++i) {
             if (i > 0) section.label += ' ';

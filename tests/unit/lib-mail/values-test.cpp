@@ -1,11 +1,13 @@
 // Header values: encoded words, charsets, dates, parameters, transfer encodings, folding for searches.
 #include <gtest/gtest.h>
 
+#include "lib-mail/base-subject.h"
 #include "lib-mail/calendar.h"
 #include "lib-mail/charset.h"
 #include "lib-mail/date-header.h"
 #include "lib-mail/encoded-words.h"
 #include "lib-mail/header-fields.h"
+#include "lib-mail/message-ids.h"
 #include "lib-mail/message-text.h"
 #include "lib-mail/mime-fields.h"
 #include "lib-mail/transfer-decoding.h"
@@ -102,4 +104,31 @@ TEST(TextSearch, ReadsWhatAPersonReads) {
     EXPECT_FALSE(found("grüße", TextSearch::Scope::Body));
     EXPECT_TRUE(found("grüße", TextSearch::Scope::HeadersAndBody));
     EXPECT_TRUE(found("content-type: application", TextSearch::Scope::HeadersAndBody));
+}
+
+TEST(BaseSubject, LosesWhatRepliesAndListsAdd) {
+    struct { const char* value; const char* text; bool reply; } cases[] = {
+        {"Hello", "HELLO", false},           {"Re: Hello", "HELLO", true},        {"RE : [list] Fwd: hello (fwd)", "HELLO", true},
+        {"[list] Re: [x] a  b", "A B", true}, {"Re[2]: a", "A", true},             {"[fwd: Re: a]", "A", true},
+        {"[only]", "[ONLY]", false},          {"=?utf-8?q?Re=3A_x?=", "X", true},  {"", "", false},
+        {"Re:", "", true},                    {"Reply: x", "REPLY: X", false},     {"[a] b", "B", false}};
+    for (const auto& c : cases) {
+        const BaseSubject subject = base_subject(c.value);
+        EXPECT_EQ(subject.text, c.text) << c.value;
+        EXPECT_EQ(subject.is_reply_or_forward, c.reply) << c.value;
+    }
+    std::string blobs, forwards;
+    for (int i = 0; i < 20000; ++i) blobs += "[x] ", forwards += "[fwd:";
+    EXPECT_EQ(base_subject(blobs + "y").text, "Y");
+    base_subject(forwards + std::string(20000, ']'));
+    base_subject(forwards);
+}
+
+TEST(MessageIds, AreFoundBetweenEverythingElse) {
+    EXPECT_EQ(message_ids("<a@b> x <c.d@e> (<no@no>) <\"q r\"@[1]> <broken <z@y>"),
+              (std::vector<std::string>{"a@b", "c.d@e", "q r@[1]", "z@y"}));
+    std::string many;
+    for (int i = 0; i < 5000; ++i) many += "<a@b>";
+    EXPECT_EQ(message_ids(many).size(), kReferenceLimit);
+    EXPECT_TRUE(message_ids(std::string(100000, '<')).empty());
 }
