@@ -88,7 +88,9 @@ private:
                 error(value.place, "auth_verbose_passwords: Invalid value", hint);
             else if (kind.size() != word.size() && !parse_uint32(word.substr(kind.size() + 1)))
                 error(value.place,
-                      fmt::format("auth_verbose_passwords: Invalid truncation number: '{}'", word.substr(kind.size() + 1)), hint);
+                      fmt::format("auth_verbose_passwords: Invalid truncation number: '{}'",
+                                  word.substr(kind.size() + 1)),
+                      hint);
         });
     }
 

@@ -28,7 +28,7 @@ constexpr SettingSpec kRows[] = {
     {"imapc_ssl", Choice, "no", Later, "TLS to the remote server.", Area::Remote, "no starttls imaps"},
     {"imapc_ssl_verify", Flag, "yes", Later, "Check the remote server's certificate.", Area::Remote},
     {"imapc_user", Text, "", Later, "User name on the remote server.", Area::Remote},
-    {"lock_method", Choice, "fcntl", Acts, "How index files are locked.", Area::Mail, "fcntl flock dotlock"},
+    {"lock_method", Choice, "fcntl", Later, "How index files are locked.", Area::Mail, "fcntl flock dotlock"},
     {"mail_access_groups", Text, "", Acts, "Further groups of mail processes.", Area::Mail},
     {"mail_always_cache_fields", Text, "", Later, "Header fields that are always cached.", Area::Mail},
     {"mail_attachment_detection_options", Text, "", Later, "What counts as an attachment.", Area::Mail},

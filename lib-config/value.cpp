@@ -108,7 +108,8 @@ Outcome parse_size(std::string_view text) {
     std::string lower = to_lower(unit);
     for (const auto& step : kSizeUnits) {
         std::string name(step.name);
-        if (lower != name && lower != name + "b" && (name.empty() || (lower != name + "ib" && lower != name + "i"))) continue;
+        if (lower != name && lower != name + "b" && (name.empty() || (lower != name + "ib" && lower != name + "i")))
+            continue;
         if (number > std::numeric_limits<std::uint64_t>::max() / step.factor) return bad_size(text);
         return TypedValue{format_size(number * step.factor), number * step.factor};
     }
