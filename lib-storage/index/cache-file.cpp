@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <functional>
@@ -65,9 +64,7 @@ CacheFile::CacheFile(std::string path, std::uint32_t uid_validity, unsigned mode
 CacheFile::~CacheFile() { close(); }
 
 void CacheFile::close() {
-    if (map_ != nullptr) ::munmap(const_cast<char*>(map_), mapped_);
-    map_ = nullptr;
-    mapped_ = 0;
+    map_ = {};
     fd_.reset();
     read_up_to_ = 0;
     offsets_.clear();
@@ -102,14 +99,11 @@ bool CacheFile::open(bool create) {
 }
 
 bool CacheFile::map_up_to(std::uint64_t size) {
-    if (size <= mapped_) return true;
+    if (size <= map_.size()) return true;
     // Some room ahead, so that a growing file is not mapped again for each value; nothing past its end is touched.
-    std::size_t length = static_cast<std::size_t>(size + size / 4 + (1 << 20)) & ~std::size_t{4095};
-    void* address = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_.get(), 0);
-    if (address == MAP_FAILED) return false;
-    if (map_ != nullptr) ::munmap(const_cast<char*>(map_), mapped_);
-    map_ = static_cast<const char*>(address);
-    mapped_ = length;
+    auto mapped = MappedFile::map(fd_.get(), static_cast<std::size_t>(size + size / 4 + (1 << 20)));
+    if (!mapped) return false;
+    map_ = std::move(*mapped);
     return true;
 }
 
@@ -122,7 +116,7 @@ void CacheFile::read_new_records() {
         return;
     }
     if (size == read_up_to_ || size > kFileLimit || !map_up_to(size)) return;
-    std::string_view rest(map_ + read_up_to_, static_cast<std::size_t>(size - read_up_to_));
+    std::string_view rest(map_.data() + read_up_to_, static_cast<std::size_t>(size - read_up_to_));
     while (!rest.empty()) {
         CacheRecord record = parse_cache_record(rest, false);
         if (record.length == 0) return;  // a torn end; the next writer cuts it
@@ -143,13 +137,13 @@ std::optional<std::string_view> CacheFile::find(std::uint32_t uid, std::uint8_t 
         read_new_records();
         found = offsets_.find(key(uid, field));
     }
-    if (found == offsets_.end() || map_ == nullptr) return {};
+    if (found == offsets_.end() || map_.data() == nullptr) return {};
     struct stat st;  // a file that was cut must not be touched past its end
     if (::fstat(fd_.get(), &st) != 0 || static_cast<std::uint64_t>(st.st_size) < read_up_to_) {
         close();
         return {};
     }
-    CacheRecord record = parse_cache_record({map_ + found->second, static_cast<std::size_t>(read_up_to_ - found->second)}, true);
+    CacheRecord record = parse_cache_record({map_.data() + found->second, static_cast<std::size_t>(read_up_to_ - found->second)}, true);
     if (record.length == 0 || !record.intact || record.uid != uid || record.field != field) {
         offsets_.erase(found);
         return {};
@@ -208,13 +202,13 @@ void CacheFile::drop_dead(const std::function<bool(std::uint32_t)>& is_alive) {
     read_new_records();
     std::uint64_t live = 0;
     for (const auto& [k, offset] : offsets_)
-        if (is_alive(static_cast<std::uint32_t>(k >> 8))) live += parse_cache_record({map_ + offset, static_cast<std::size_t>(read_up_to_ - offset)}, false).length;
+        if (is_alive(static_cast<std::uint32_t>(k >> 8))) live += parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, false).length;
     if (read_up_to_ > (1 << 20) && live * 2 < read_up_to_) {
         std::string out = encode_header(uid_validity_);
         for (const auto& [k, offset] : offsets_) {
             if (!is_alive(static_cast<std::uint32_t>(k >> 8))) continue;
-            CacheRecord record = parse_cache_record({map_ + offset, static_cast<std::size_t>(read_up_to_ - offset)}, true);
-            if (record.intact) out.append(map_ + offset, record.length);
+            CacheRecord record = parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, true);
+            if (record.intact) out.append(map_.data() + offset, record.length);
         }
         (void)replace_file(path_, out, mode_, false);
     }

@@ -11,6 +11,7 @@
 
 #include "lib-base/result.h"
 #include "lib-base/unique-fd.h"
+#include "lib-storage/index/mapped-file.h"
 
 namespace culver {
 
@@ -45,8 +46,7 @@ private:
     const std::uint32_t uid_validity_;
     const unsigned mode_;
     UniqueFd fd_;
-    const char* map_ = nullptr;
-    std::size_t mapped_ = 0;
+    MappedFile map_;  // may reach past the end of the file
     std::uint64_t read_up_to_ = 0;
     bool tried_ = false, gave_up_ = false;
     std::unordered_map<std::uint64_t, std::uint64_t> offsets_;   // key -> record in the file

@@ -11,6 +11,7 @@
 #include "lib-base/log.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
+#include "lib-storage/index/cache-file.h"
 #include "lib-storage/index/keyed-hash.h"
 
 namespace culver {
@@ -75,6 +76,11 @@ Status MailboxImpl::sync_with_disk(MailboxWriter& writer, bool force) {
     }
     if (known != state_.stamp) writer.transaction.stamp(known);
     TRY(writer.commit());
+    if (scan.new_life) {
+        std::lock_guard lock(cache_mutex_);
+        cache_.reset();
+    }
+    if (scan.new_life && has_index_files()) TRY(checkpoint(false));
     if (!scan.doomed_seen.empty() || !state_.unsettled.empty()) schedule_flush();
     return {};
 }
@@ -113,6 +119,8 @@ Status MailboxImpl::sync_uid_record(MailboxWriter& writer, Scan& scan, const Dis
         state_.highest_modseq = state_.history_floor = state_.journal_floor = modseq;
         scan.fresh = true;
         scan.new_life = true;
+        log_.reset();  // it tells of the old life; a new one begins below
+        durable_uid_ = 0;
     }
     if (scan.fresh) {
         state_.uid_validity = list.uid_validity;

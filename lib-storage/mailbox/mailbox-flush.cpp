@@ -39,7 +39,7 @@ DiskStamp MailboxImpl::own_change_stamp(const DiskStamp& before, std::uint64_t a
 }
 
 std::chrono::milliseconds MailboxImpl::flush() {
-    if (abandoned_) return std::chrono::milliseconds(0);
+    if (!is_usable()) return std::chrono::milliseconds(0);
     auto left = [this] {
         auto lock = read_lock();
         return state_.unsettled.size() + state_.doomed.size();

@@ -129,7 +129,7 @@ Status MailboxImpl::load_index() {
     if (!paths_.index.empty()) {
         Status loaded = reload();
         if (!loaded) return loaded;
-        if (log_) return {};
+        if (log_ || state_.uid_validity != 0) return {};
     }
     return rebuild("");
 }

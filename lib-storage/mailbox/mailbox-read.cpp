@@ -1,5 +1,4 @@
 // Reading: status, message files, sizes and dates, the cache.
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 #include "lib-base/log.h"
 #include "lib-mail/line-endings.h"
 #include "lib-storage/index/cache-file.h"
+#include "lib-storage/index/mapped-file.h"
 #include "lib-storage/mailbox/mailbox-impl.h"
 
 namespace culver {
@@ -18,18 +18,14 @@ constexpr std::size_t kDetailsBatch = 20000;
 
 class MappedMessage final : public MessageFile {
 public:
-    MappedMessage(void* address, std::size_t size) : address_(address), size_(size) {}
-    ~MappedMessage() override {
-        if (size_ > 0) ::munmap(address_, size_);
-    }
-    std::string_view bytes() const override { return {static_cast<const char*>(address_), size_}; }
+    explicit MappedMessage(MappedFile file) : file_(std::move(file)) {}
+    std::string_view bytes() const override { return file_.bytes(); }
 
 private:
-    void* address_;
-    std::size_t size_;
+    MappedFile file_;
 };
 
-// Small files are read: cheaper than a mapping, and safe should somebody cut the file.
+// Small files are read: cheaper than a mapping.
 class ReadMessage final : public MessageFile {
 public:
     explicit ReadMessage(std::string bytes) : bytes_(std::move(bytes)) {}
@@ -46,11 +42,7 @@ Result<std::unique_ptr<MessageFile>> load_message(int fd) {
     if (::fstat(fd, &st) != 0) return fail_errno("fstat(message)");
     if (!S_ISREG(st.st_mode)) return fail(ErrorCode::Corrupt, "a message is not a regular file");
     const auto size = static_cast<std::size_t>(st.st_size);
-    if (size > kReadLimit) {
-        void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (address == MAP_FAILED) return fail_errno("mmap(message)");
-        return std::unique_ptr<MessageFile>(std::make_unique<MappedMessage>(address, size));
-    }
+    if (size > kReadLimit) return std::unique_ptr<MessageFile>(std::make_unique<MappedMessage>(TRY(MappedFile::map(fd, size))));
     std::string bytes(size, '\0');
     std::size_t done = 0;
     while (done < size) {

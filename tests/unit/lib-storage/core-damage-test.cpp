@@ -174,10 +174,10 @@ TEST_F(DamageTest, OddThingsInTheDirectoriesAreNoMessages) {
 }
 
 TEST_F(DamageTest, TheFileOfAMessageIsReplacedByAFifo) {
-    auto names = files("cur");
-    std::string path = root_ + "/INBOX/cur/" + names[0];
     cache_ = std::make_unique<MailboxCache>();
     auto mailbox = open();
+    std::string path = root_ + "/INBOX/cur/" + *mailbox->message_guid({1}) + ":2,";
+    ASSERT_TRUE(std::filesystem::exists(path));
     ::unlink(path.c_str());
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
     EXPECT_FALSE(mailbox->open_message({1}));

@@ -211,10 +211,10 @@ TEST_F(MailboxTest, FlagsSetByOtherProgramsAreSeenAndRemovedFilesAreExpunged) {
     auto mailbox = open();
     append(*mailbox, "a\n", {}, 3);
     auto session = view(*mailbox);
-    auto names = files("cur");
     std::string cur = root_ + "/INBOX/cur/";
-    std::filesystem::rename(cur + names[0], cur + names[0] + "FS");
-    std::filesystem::remove(cur + names[1]);
+    std::string first = cur + *mailbox->message_guid({1}) + ":2,";
+    std::filesystem::rename(first, first + "FS");
+    std::filesystem::remove(cur + *mailbox->message_guid({2}) + ":2,");
     auto changes = sync(*session);
     EXPECT_EQ(changes.flags, std::vector<Uid>{{1}});
     EXPECT_EQ(changes.expunged_uids, std::vector<Uid>{{2}});
@@ -300,6 +300,39 @@ TEST_F(MailboxTest, TheHighestModseqEverGivenOutSurvivesTheLossOfTheIndex) {
     mailbox = open();
     EXPECT_GT(mailbox->status()->highest_modseq.value, 99999999999999U);
     EXPECT_GT(view(*mailbox)->info({1})->modseq.value, 99999999999999U);
+}
+
+TEST_F(MailboxTest, ANewUidvalidityByAnotherProgramBeginsANewLife) {
+    auto mailbox = open();
+    append(*mailbox, "a\n", {}, 3);
+    auto session = view(*mailbox);
+    auto before = mailbox->status();
+    std::string text = read("INBOX/dovecot-uidlist");
+    text.replace(text.find('V') + 1, 10, std::to_string(before->uid_validity + 5));
+    write("INBOX/dovecot-uidlist", text);
+    EXPECT_FALSE(session->sync(MailboxView::Expunges::Report));
+    auto again = view(*mailbox);
+    EXPECT_EQ(uids(*again), (std::vector<std::uint32_t>{1, 2, 3}));
+    store(*mailbox, {{2}}, FlagOperation::Add, kSeen);
+    again.reset();
+    session.reset();
+    mailbox.reset();
+    restart();
+    mailbox = open();
+    EXPECT_EQ(mailbox->uid_validity(), before->uid_validity + 5);
+    EXPECT_EQ(view(*mailbox)->info({2})->flags.system, kSeen);
+    EXPECT_GT(mailbox->status()->highest_modseq, before->highest_modseq);
+}
+
+TEST_F(MailboxTest, ABigMessageThatIsCutWhileItIsReadEndsInZeros) {
+    auto mailbox = open();
+    append(*mailbox, std::string(1000000, 'x'));
+    auto file = mailbox->open_message({1});
+    ASSERT_TRUE(file);
+    ASSERT_EQ(::truncate((root_ + "/INBOX/cur/" + files("cur")[0]).c_str(), 10), 0);
+    std::size_t sum = 0;
+    for (char c : (*file)->bytes()) sum += c == 'x' ? 1 : 0;
+    EXPECT_LE(sum, 4096U);
 }
 
 TEST_F(MailboxTest, AManyTimesChangedMailboxStaysSmallOnDisk) {
