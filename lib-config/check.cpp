@@ -195,8 +195,8 @@ void check_databases(const Settings& settings, Findings& out) {
         std::string mechanism =
             to_upper(settings.words("auth_mechanisms").empty() ? "plain" : settings.words("auth_mechanisms")[0]);
         out.error({}, fmt::format("No passdbs specified in configuration file. {} mechanism needs one", mechanism),
-                  "write a block passdb { with the lines driver = passwd-file and args = /etc/dovecot/users in it" +
-                      out.in_file("10-auth.conf"));
+                  "write a passdb block" + out.in_file("10-auth.conf") +
+                      " with driver = passwd-file and args = /etc/dovecot/users in it");
     }
     for (const auto& db : settings.passdbs()) {
         check_driver("passdb", db.driver, db.origin, holds(kPassDbs, db.driver), out);

@@ -113,7 +113,8 @@ void Parser::assign(const Line& line) {
     if (auto row = find_setting(block->kind, line.key)) return store(*block, *row, line);
     if (block->kind == BlockKind::Root && line.key.find('/') != std::string::npos) return assign_path(line);
     auto near = nearest_setting(block->kind, line.key);
-    error("Unknown setting: " + block_path(line.key), near.empty() ? "" : fmt::format("did you mean \"{}\"?", near));
+    error("Unknown setting: " + block_path(line.key),
+          near.empty() ? "remove it; doveconf -a lists every setting" : fmt::format("did you mean \"{}\"?", near));
 }
 
 void Parser::assign_path(const Line& line) {
@@ -219,7 +220,7 @@ void Parser::open_block(const Line& line) {
     if (!kind) {
         auto near = nearest_setting(parent.block->kind, line.key);
         error("Unknown setting: " + block_path(fmt::format("{0} {{ {0}", line.key)),
-              near.empty() ? "" : fmt::format("did you mean \"{}\"?", near));
+              near.empty() ? "remove it; doveconf -a lists every setting" : fmt::format("did you mean \"{}\"?", near));
         return frames_.push_back({nullptr, parent.scope, here(), {}});
     }
     if ((*kind == BlockKind::PassDb || *kind == BlockKind::UserDb) && !line.value.empty() &&
