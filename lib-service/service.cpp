@@ -20,6 +20,7 @@ namespace culver {
 namespace {
 
 constexpr std::size_t kControlMessageLimit = 64 << 10;
+constexpr std::uint64_t kLoginMemoryShares = 16;
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
@@ -206,7 +207,8 @@ std::string Service::socket_path(const std::string& path) const {
 
 Status Service::drop_privileges() {
     const ServiceSettings* own = impl_->settings->find_service(impl_->name);
-    if (own) limit_memory(own->vsz_limit);
+    // A login process serves what Dovecot spreads over many.
+    if (own) limit_memory(own->vsz_limit * (own->type == "login" ? kLoginMemoryShares : 1));
     if (impl_->unprivileged || !own) return become({});
     PrivilegeTarget target;
     if (!own->user.empty()) {

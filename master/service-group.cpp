@@ -45,6 +45,7 @@ std::vector<std::string> ServiceGroup::configure(std::shared_ptr<const Settings>
     settings_ = settings;
     const auto wanted = wanted_listeners(*settings, *own, problems);
     pending_.clear();
+    adopt_changed(wanted);
     close_missing(wanted);
     for (const WantedListener& each : wanted) {
         const bool is_open = std::ranges::any_of(listeners_, [&](const Open& open) { return open.wanted == each; });
@@ -96,6 +97,18 @@ void ServiceGroup::retry_pending() {
     });
     if (on_demand_ && processes_.empty()) watch_for_demand(true);
     if (!pending_.empty()) pending_timer_ = context_.loop.after(kPendingRetry, [this] { retry_pending(); });
+}
+
+// A port whose label or ssl flag changed keeps its socket: bound anew, it would be in use by the process that still has it.
+void ServiceGroup::adopt_changed(const std::vector<WantedListener>& wanted) {
+    for (Open& open : listeners_) {
+        if (open.wanted.kind != ListenerKind::Inet) continue;
+        auto it = std::ranges::find_if(wanted, [&](const WantedListener& each) { return each.key() == open.wanted.key(); });
+        if (it == wanted.end() || *it == open.wanted) continue;
+        tell_listener("UNLISTEN", open);
+        open.wanted = *it;
+        tell_listener("LISTEN", open);
+    }
 }
 
 void ServiceGroup::close_missing(const std::vector<WantedListener>& wanted) {

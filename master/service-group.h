@@ -60,6 +60,7 @@ private:
     };
 
     bool open_one(const WantedListener& wanted, std::vector<std::string>& problems);
+    void adopt_changed(const std::vector<WantedListener>& wanted);
     void close_missing(const std::vector<WantedListener>& wanted);
     void retry_pending();
     void tell_listener(const char* verb, const Open& listener);

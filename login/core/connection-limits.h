@@ -26,9 +26,13 @@ class ConnectionLimits {
 public:
     explicit ConnectionLimits(LimitOptions options = {}) : options_(options) {}
 
+    // Trusted: the machine itself (a webmail that logs in many users at once) and login_trusted_networks; per_address is
+    // not for them.
+    enum class Source { Stranger, Trusted };
+
     // Enters a client; returns the one that has to go for it, or null. It may be the client itself. The one returned is
     // still counted: the caller drops it and calls remove().
-    LoginClient* add(LoginClient& client, const IpAddress& address);
+    LoginClient* add(LoginClient& client, const IpAddress& address, Source source = Source::Stranger);
     void remove(LoginClient& client);
     std::size_t size() const { return entries_.size(); }
 

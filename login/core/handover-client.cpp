@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "lib-base/log.h"
 #include "lib-net/socket.h"
@@ -28,6 +29,7 @@ HandoverClient::~HandoverClient() {
 
 Status HandoverClient::connect() {
     socket_ = TRY(connect_unix(path_, Blocking::No));
+    waiting_ = false;
     loop_.watch(socket_.get(), Interest::Read, [this](Ready ready) {
         if (ready.readable) read_replies();
         if (socket_ && ready.writable) flush();
@@ -50,12 +52,17 @@ void HandoverClient::flush() {
     while (!queue_.empty()) {
         const int fds[] = {queue_.front().fd};
         Status status = send_with_fds(socket_.get(), queue_.front().bytes, fds);
-        if (!status && status.error().code == ErrorCode::Unavailable) return loop_.set_interest(socket_.get(), Interest::ReadWrite);
+        if (!status && status.error().code == ErrorCode::Unavailable) return wait_for_room(true);
         if (!status) return loop_.post([this, why = status.error().detail] { lost(why); });
         sent_.push_back(std::move(queue_.front().callback));
         queue_.pop_front();
     }
-    loop_.set_interest(socket_.get(), Interest::Read);
+    wait_for_room(false);
+}
+
+void HandoverClient::wait_for_room(bool waiting) {
+    if (std::exchange(waiting_, waiting) != waiting)
+        loop_.set_interest(socket_.get(), waiting ? Interest::ReadWrite : Interest::Read);
 }
 
 void HandoverClient::read_replies() {

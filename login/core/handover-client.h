@@ -32,6 +32,7 @@ private:
     };
     Status connect();
     void flush();
+    void wait_for_room(bool waiting);
     void read_replies();
     void lost(const std::string& why);
 
@@ -41,6 +42,7 @@ private:
     std::deque<Job> queue_;       // to be sent
     std::deque<Callback> sent_;   // waiting for their replies
     std::string input_;
+    bool waiting_ = false;  // for the socket to become writable
 };
 
 }  // namespace culver

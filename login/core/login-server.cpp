@@ -14,7 +14,18 @@ namespace {
 constexpr std::chrono::milliseconds kBuryDelay{200};
 constexpr std::chrono::milliseconds kProxyPatience{3000};
 constexpr std::chrono::milliseconds kAuthPatience{10000};
+constexpr std::chrono::milliseconds kRest{1000};
 constexpr int kAcceptsPerTurn = 64;
+
+// 16 characters that nobody can guess; random bytes are fetched for many at a time.
+std::string new_session_id() {
+    constexpr std::size_t kBytes = 12;
+    static std::string pool;
+    if (pool.size() < kBytes) pool = random_bytes(kBytes * 100);
+    std::string id = base64_encode(std::string_view(pool).substr(pool.size() - kBytes));
+    pool.resize(pool.size() - kBytes);
+    return id;
+}
 
 }  // namespace
 
@@ -53,7 +64,7 @@ void LoginServer::accept(InheritedListener& listener) {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
         auto accepted = accept_connection(listener.fd.get());
         if (!accepted) {
-            if (accepted.error().code != ErrorCode::Unavailable) log_error(accepted.error().detail);
+            if (accepted.error().code != ErrorCode::Unavailable) rest(accepted.error().detail);
             return;
         }
         if (!accepted->local || !accepted->remote) continue;
@@ -65,9 +76,16 @@ void LoginServer::accept(InheritedListener& listener) {
         arrival.remote_port = accepted->remote_port;
         arrival.tls = listener.ssl ? Arrival::Tls::AtOnce : Arrival::Tls::No;
         arrival.accepted = std::chrono::steady_clock::now();
-        arrival.session = base64_encode(random_bytes(12));
+        arrival.session = new_session_id();
         admit(std::move(arrival));
     }
+}
+
+// Out of descriptors or memory: whoever waits at the door goes on waiting there, and the log is not flooded.
+void LoginServer::rest(const std::string& why) {
+    log_error(why + "; no new connections for a second");
+    service_.pause_listeners(true);
+    loop().after(kRest, [this] { service_.pause_listeners(false); });
 }
 
 void LoginServer::admit(Arrival arrival) {
@@ -78,10 +96,12 @@ void LoginServer::admit(Arrival arrival) {
     }
     const IpAddress remote = arrival.remote;
     LoginSettings settings = settings_for(arrival);
+    const auto source = arrival.local == remote || settings.is_trusted(remote) ? ConnectionLimits::Source::Trusted
+                                                                               : ConnectionLimits::Source::Stranger;
     auto owned = make_client_(*this, std::move(arrival), std::move(settings));
     LoginClient& client = *owned;
     clients_[&client] = std::move(owned);
-    if (LoginClient* victim = limits_.add(client, remote)) victim->on_too_many();
+    if (LoginClient* victim = limits_.add(client, remote, source)) victim->on_too_many();
     if (!clients_.contains(&client)) return;
     client.begin();
     if (!auth_->is_connected() && !std::exchange(auth_timer_runs_, true)) {
@@ -104,7 +124,7 @@ void LoginServer::begin_again(Arrival arrival) {
     auto owned = make_client_(*this, std::move(arrival), std::move(settings));
     LoginClient& client = *owned;
     clients_[&client] = std::move(owned);
-    limits_.add(client, remote);  // it takes the place of the one that was retired just now
+    limits_.add(client, remote, ConnectionLimits::Source::Trusted);  // it takes the place of the one that was retired just now
     client.begin();
 }
 

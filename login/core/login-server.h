@@ -45,6 +45,7 @@ public:
 private:
     void accept(InheritedListener& listener);
     void admit(Arrival arrival);
+    void rest(const std::string& why);
     LoginSettings settings_for(const Arrival& arrival);
     void on_auth_state(bool connected);
     void on_reload();

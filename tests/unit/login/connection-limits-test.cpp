@@ -37,6 +37,12 @@ TEST(ConnectionLimits, TheLastTenthIsForAddressesThatHaveNone) {
     EXPECT_EQ(limits.add(client(10), address(20)), nullptr) << "a new address gets the reserve";
 }
 
+TEST(ConnectionLimits, ATrustedAddressHasNoLimitOfItsOwnButLeavesTheReserve) {
+    ConnectionLimits limits({.per_address = 2, .total = 10});
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(limits.add(client(i), address(1), ConnectionLimits::Source::Trusted), nullptr) << i;
+    EXPECT_EQ(limits.add(client(9), address(1), ConnectionLimits::Source::Trusted), &client(0));
+}
+
 TEST(ConnectionLimits, WhoLeavesMakesRoomAndLeavesNothingBehind) {
     ConnectionLimits limits({.per_address = 1, .total = 10});
     for (int i = 0; i < 1000; ++i) {
