@@ -61,11 +61,11 @@ class FlowFormatter final : public Formatter {
     }
 };
 
-// One line for each value; records are separated by an empty line. A value of several lines starts on its own.
+// One line for each value; records are separated by a form feed on a line of its own. A value of several lines starts on its own.
 class PagerFormatter final : public Formatter {
     void print_row(const std::vector<std::string>& values) override {
         std::string text;
-        if (row_number() > 0) text += '\n';
+        if (row_number() > 0) text += "\f\n";
         for (std::size_t i = 0; i < values.size(); ++i) {
             const bool has_lines = values[i].find('\n') != std::string::npos;
             if (columns_[i].shown == Column::Title::Shown) text += columns_[i].heading() + (has_lines ? ":\n" : ": ");

@@ -1,5 +1,6 @@
 #include "doveadm/mail-command.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <unistd.h>
@@ -186,7 +187,7 @@ int run_mail_command(Invocation& call) {
     const auto selection = select_users(call, auth);
     if (!selection) {
         call.error(selection.error().detail);
-        call.error("Failed to iterate through some users");
+        std::fputs("doveadm: Error: Failed to iterate through some users\n", stderr);
         return kExitTemporary;
     }
     if (selection->users.empty() && !selection->several) {

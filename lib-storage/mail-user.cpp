@@ -149,6 +149,9 @@ public:
     Status subscribe_any(const MailboxName& name, bool subscribed) override {
         const MailboxTarget target = table_.resolve(name.utf8());
         if (!target.mount) return subscribed ? Status(missing(name.utf8())) : Status();
+        // Rubbish in the file can be unsubscribed from, but gets in no more.
+        if (subscribed && !target.path.empty())
+            TRY(target.mount->layout->check(target.path, target.mount->info.separator, Purpose::Use));
         return write_subscription(target, subscribed);
     }
 

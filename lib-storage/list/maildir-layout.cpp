@@ -154,7 +154,10 @@ private:
         auto path = decode(name);
         if (!path) return std::nullopt;
         std::replace(path->begin(), path->end(), '.', kLevelSeparator);
-        if (location_.has_inbox && equals_ignore_case(*path, "INBOX")) return std::nullopt;
+        if (!location_.has_inbox) return path;
+        if (equals_ignore_case(*path, "INBOX")) return std::nullopt;
+        // INBOX has no case, as a parent neither.
+        if (starts_with_ignore_case(*path, "INBOX\t")) path->replace(0, 5, "INBOX");
         return path;
     }
 
