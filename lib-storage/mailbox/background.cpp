@@ -51,8 +51,8 @@ void Background::run_flusher() {
             wake_.wait(lock);
             continue;
         }
-        if (next->second > Clock::now()) {
-            wake_.wait_until(lock, next->second);
+        if (const Clock::time_point when = next->second; when > Clock::now()) {
+            wake_.wait_until(lock, when);  // a copy: the entry may go meanwhile
             continue;
         }
         std::shared_ptr<BackgroundClient> client = next->first;
