@@ -72,20 +72,26 @@ Status WorkerPool::Impl::refresh_settings() {
     return {};
 }
 
+namespace {
+
+// `kind` is UID or GID; the settings that bound it are first_valid_<setting> and last_valid_<setting>.
+Status check_range(const Settings& settings, std::string_view kind, const std::string& setting, std::uint64_t value) {
+    const std::uint64_t first = settings.number("first_valid_" + setting), last = settings.number("last_valid_" + setting);
+    if (value >= first && (last == 0 || value <= last)) return {};
+    const std::string name = (value < first ? "first_valid_" : "last_valid_") + setting;
+    return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with {} {} not permitted (see {} = {} in config file; {} "
+                                                     "from userdb lookup)", kind, value, name, value < first ? first : last, setting));
+}
+
+}  // namespace
+
 Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
     if (service.is_unprivileged()) return {};
-    const auto settings = service.settings();
-    const std::uint64_t first = settings->number("first_valid_uid"), last = settings->number("last_valid_uid");
     if (identity.uid == 0)
         return fail(ErrorCode::NoPermission, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never handled as "
                                              "root: let the userdb (or mail_uid) name another user");
-    if (identity.uid < first)
-        return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with UID {} not permitted (see first_valid_uid "
-                                                         "= {} in config file; uid from userdb lookup)", identity.uid, first));
-    if (last != 0 && identity.uid > last)
-        return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with UID {} not permitted (see last_valid_uid "
-                                                         "= {} in config file; uid from userdb lookup)", identity.uid, last));
-    return {};
+    TRY(check_range(*service.settings(), "UID", "uid", identity.uid));
+    return check_range(*service.settings(), "GID", "gid", identity.gid);
 }
 
 Worker* WorkerPool::Impl::find_room(const WorkerIdentity& identity) {

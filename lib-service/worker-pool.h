@@ -45,8 +45,8 @@ public:
     ~WorkerPool();
 
     // Gives a job (a message with descriptors) to a worker of that identity with room, starting one if need be.
-    // Returns its pid. Errors: Limit when worker_limit is reached, NoPermission for uid 0 and for a uid outside
-    // first_valid_uid..last_valid_uid (the detail names the setting to change).
+    // Returns its pid. Errors: Limit when worker_limit is reached, NoPermission for uid 0, and for a uid or gid
+    // outside first_valid_uid..last_valid_uid, first_valid_gid..last_valid_gid (the detail names the setting to change).
     Result<pid_t> assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds);
     // The job given to `pid` is finished; it has room for another.
     void job_done(pid_t pid);

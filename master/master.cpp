@@ -85,10 +85,6 @@ void Master::log_start() {
     log_info(fmt::format("Culver v{} starting up {}", kCulverVersion,
                          protocols.empty() ? "without any protocols" : "for " + join(protocols, ", ")));
     log_findings(check_settings(*settings_));
-    for (const std::string& protocol : protocols) {
-        if (protocol != "imap" && protocol != "lmtp")
-            log_warning(fmt::format("protocols: Culver does not serve {} yet; its ports stay closed", protocol));
-    }
 }
 
 // What a service may see of the environment: import_environment, and where programs are found.

@@ -148,6 +148,9 @@ TEST_F(WorkerPoolTest, RootAndUsersOutsideTheValidRangeAreRefused) {
         EXPECT_EQ(result.error().code, ErrorCode::NoPermission);
     }
     EXPECT_NE(pool->assign(user(499), "x", {}).error().detail.find("first_valid_uid"), std::string::npos);
+    auto group = pool->assign({.uid = 12345, .gid = 0, .groups = {}, .chroot = ""}, "x", {});
+    ASSERT_FALSE(group);
+    EXPECT_NE(group.error().detail.find("first_valid_gid"), std::string::npos);
 }
 
 TEST_F(WorkerPoolTest, AFullWorkerGetsACompanionUntilTheLimit) {
