@@ -51,6 +51,7 @@ _installed = False
 def install(prefix="/usr"):
     """Puts Culver into a prefix of the private machine."""
     global _installed
+    assert os.environ.get("CULVER_PRIVATE") == "ready", "only a private machine may be installed into"
     if prefix == "/usr" and (_installed or not IS_CULVER):
         return
     subprocess.run(["cmake", "--install", build_directory(), "--prefix", prefix], check=True,
@@ -65,9 +66,7 @@ class Server:
 
     def __init__(self, config=None, path="/etc/dovecot/dovecot.conf", log=True, program=None):
         """`program`: another `dovecot` than the server under test; then nothing is installed."""
-        if program is None:
-            install()
-        self.program = program or "/usr/sbin/dovecot"
+        self.program = program
         self.path = path
         self.process = None
         self.log_option = log
@@ -82,9 +81,11 @@ class Server:
             file.write(text)
 
     def start(self, check=True):
+        if self.program is None:
+            install()
         # Into a file: the daemon may keep what it inherits, and a pipe would then never end.
         with open("/run/start-output", "w+") as output:
-            result = subprocess.run([self.program, "-c", self.path], stdout=output, stderr=output, timeout=60)
+            result = subprocess.run([self.program or "/usr/sbin/dovecot", "-c", self.path], stdout=output, stderr=output, timeout=60)
             output.seek(0)
             result.stdout = output.read()
         if check and result.returncode != 0:
