@@ -39,14 +39,15 @@ int main() {
         return 89;
     }
     DriverContext context{&files, pam->get()};
-    if (auto dropped = self.drop_privileges(); !dropped) {
-        log_line(LogLevel::Fatal, dropped.error().detail);
-        return 89;
-    }
     AuthServer server(self.loop(), context);
     set_log_debug(settings->boolean("auth_debug"));
     if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {
         log_line(LogLevel::Fatal, used.error().detail);
+        return 89;
+    }
+    // After the configuration files of the databases were read, which only root may read.
+    if (auto dropped = self.drop_privileges(); !dropped) {
+        log_line(LogLevel::Fatal, dropped.error().detail);
         return 89;
     }
     server.limit_connections(connection_limit(*settings), [&](bool full) { self.pause_listeners(full); });

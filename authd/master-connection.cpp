@@ -61,7 +61,9 @@ void MasterConnection::handle_line(std::string_view line) {
             auto fields = split(line, '\t');
             auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
             if (!id) return cut_off("CACHE-FLUSH without an id");
-            return lines_->write(fmt::format("OK\t{}\t0\n", *id));
+            std::vector<std::string> users;
+            for (std::size_t i = 2; i < fields.size(); ++i) users.push_back(tab_unescape(fields[i]));
+            return lines_->write(fmt::format("OK\t{}\t{}\n", *id, server_.engine()->flush_cache(users)));
         }
     }
     cut_off(fmt::format("unknown command: {}", command.substr(0, 80)));

@@ -35,6 +35,7 @@ struct AuthEngine::Chain {
     bool any_unsupported = false;  // at least one could not
     AuthResult last = AuthResult::UnknownUser;
     SecretString credentials;
+    std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
     std::size_t next = 0;         // the passdb to be asked next
     Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
 };

@@ -21,7 +21,9 @@ std::vector<std::string> words(std::string_view text) {
 bool is_verbose(const std::string& setting, bool fallback) { return setting == "default" ? fallback : setting == "yes"; }
 }  // namespace
 
-AuthEngine::AuthEngine(AuthSettings settings) : settings_(std::move(settings)) {}
+AuthEngine::AuthEngine(AuthSettings settings)
+    : settings_(std::move(settings)),
+      cache_(std::make_unique<VerdictCache>(settings_.cache_size, settings_.cache_ttl, settings_.cache_negative_ttl)) {}
 AuthEngine::~AuthEngine() = default;
 
 Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, const DriverContext& context) {

@@ -1,4 +1,4 @@
-// AuthEngine: the walk through the passdbs.
+// AuthEngine: one password database, asked and compared.
 #include "lib-auth/auth-engine.h"
 
 #include <algorithm>
@@ -41,6 +41,15 @@ std::string_view describe(AuthResult result) {
     return "";
 }
 
+// Database columns: `user` is the whole name, `username` and `domain` its two halves.
+void rename_user(std::string& user, const AuthField& field) {
+    if (field.value.empty()) return;
+    std::size_t at = user.find('@');
+    if (field.key == "domain") user = user.substr(0, at) + '@' + field.value;
+    else if (field.key == "user" || at == user.npos || field.value.find('@') != field.value.npos) user = field.value;
+    else user = field.value + user.substr(at);
+}
+
 // " (given password: x)" or its hash, when the admin asked for it with auth_verbose_passwords.
 std::string given_password(const std::string& setting, const SecretString& password) {
     if (setting == "no" || setting.empty()) return {};
@@ -67,31 +76,6 @@ void AuthEngine::log_failure(const PassDbEntry& entry, const AuthRequest& reques
                          password ? given_password(settings_.verbose_passwords, *password) : ""));
 }
 
-bool AuthEngine::is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const {
-    if (entry.master != (stage == Stage::Master)) return false;
-    if (!entry.mechanisms.empty() && !request.mechanism.empty() &&
-        std::find(entry.mechanisms.begin(), entry.mechanisms.end(), request.mechanism) == entry.mechanisms.end())
-        return false;
-    if (!entry.username_filter.empty() && !matches_username_filter(entry.username_filter, request.user)) return false;
-    switch (entry.skip) {
-        case PassDbEntry::Skip::Never: return true;
-        case PassDbEntry::Skip::Authenticated: return !chain.succeeded;
-        case PassDbEntry::Skip::Unauthenticated: return chain.succeeded;
-    }
-    return true;
-}
-
-Work AuthEngine::most_work(const AuthRequest& request) const {
-    Work most = Work::Cheap;
-    for (const PassDbEntry& entry : passdbs_) {
-        if (entry.master && request.login_user.empty()) continue;
-        most = std::max(most, entry.database->work(request));
-    }
-    return most;
-}
-
-Work AuthEngine::lookup_work(const AuthRequest& request) const { return most_work(request); }
-
 AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                const SecretString& password) const {
     bool any_password = request.fields.contains("nopassword");
@@ -111,13 +95,7 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
         log_failure(entry, request, "Password mismatch (no password is stored)", &password);
         return AuthResult::Mismatch;
     }
-    auto stored = decode_password(reply.password.reveal(), entry.database->default_scheme());
-    if (!stored) {
-        log_error(fmt::format("{}({}): Invalid password in passdb: {}", entry.driver, request.log_identity(),
-                              stored.error().detail));
-        return AuthResult::Mismatch;
-    }
-    auto equal = verify_password(*stored, password.reveal(), request.original_user);
+    auto equal = matches(entry, reply.password.reveal(), request, password);
     if (!equal) {
         log_error(fmt::format("{}({}): Invalid password in passdb: {}", entry.driver, request.log_identity(),
                               equal.error().detail));
@@ -128,12 +106,36 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
     return AuthResult::Mismatch;
 }
 
+// The comparison itself, remembered if it is expensive.
+Result<bool> AuthEngine::matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
+                                 const SecretString& password) const {
+    StoredPassword stored = TRY(decode_password(text, entry.database->default_scheme()));
+    bool remember = cache_->is_enabled() && stored.scheme->cost == PasswordCost::Expensive;
+    if (!remember) return verify_password(stored, password.reveal(), request.original_user);
+    auto now = VerdictCache::Clock::now();
+    auto key = cache_->key(text, request.user, password.reveal());
+    if (auto known = cache_->find(key, now)) return *known;
+    bool equal = TRY(verify_password(stored, password.reveal(), request.original_user));
+    cache_->put(key, request.user, equal, now);
+    return equal;
+}
+
+// True if the comparison that follows would keep a core busy.
+bool AuthEngine::needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
+                           const SecretString& password) const {
+    bool found = reply.verdict != Verdict::UnknownUser && !reply.password.empty();
+    std::string typical = found ? std::string() : entry.database->typical_password(request);
+    std::string_view text = found ? reply.password.reveal() : std::string_view(typical);
+    const PasswordScheme* scheme = scheme_of_password(text, entry.database->default_scheme());
+    if (!scheme || text.empty() || scheme->cost == PasswordCost::Cheap) return false;
+    return !cache_->is_enabled() ||
+           !cache_->find(cache_->key(text, request.user, password.reveal()), VerdictCache::Clock::now());
+}
+
 // An unknown user must take as long as a wrong password (security rule M7).
 void AuthEngine::burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const {
     std::string typical = entry.database->typical_password(request);
-    if (typical.empty()) return;
-    auto stored = decode_password(typical, entry.database->default_scheme());
-    if (stored) (void)verify_password(*stored, password.reveal(), request.user);
+    if (!typical.empty()) (void)matches(entry, typical, request, password);
 }
 
 // Puts the database's fields into the request. False if they forbid this login (allow_nets).
@@ -152,9 +154,8 @@ bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, co
 
     bool allowed = true;
     for (const AuthField& field : all) {
-        if (field.key == "user" || field.key == "username") {
-            if (field.value.empty() || field.value == request.user) continue;
-            request.user = field.value;
+        if (field.key == "user" || field.key == "username" || field.key == "domain") {
+            rename_user(request.user, field);
         } else if (field.key == "login_user") {
             request.master_user = request.user;
             request.user = field.value;
@@ -179,8 +180,20 @@ bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, co
     return allowed;
 }
 
-AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const {
+// The database's answer into chain.reply; a result if that is all there is to say. Nothing: see the walk.
+std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const {
     bool verifies = chain.password && entry.database->verifies_itself();
+    std::optional<VerdictCache::Key> key;
+    if (verifies && cache_->is_enabled())
+        if (auto part = entry.database->cache_key(request))
+            key = cache_->key(fmt::format("{}:{}", &entry - passdbs_.data(), *part), request.user, chain.password->reveal());
+    if (key && cache_->find(*key, VerdictCache::Clock::now()).value_or(false)) {
+        chain.reply = PassDbReply{};
+        chain.reply->verdict = Verdict::Match;
+        return std::nullopt;
+    }
+    chain.wanted = entry.database->work(request);
+    if (chain.wanted > limit) return std::nullopt;
     auto reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
         if (settings_.debug) log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
@@ -192,23 +205,42 @@ AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request
         log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
         return AuthResult::InternalFailure;
     }
-    if (reply->verdict == Verdict::UnknownUser) {
-        if (chain.password && !verifies) burn_time(entry, request, *chain.password);
-        log_failure(entry, request, reply->reason.empty() ? "unknown user" : reply->reason, chain.password);
+    if (key && reply->verdict == Verdict::Match && reply->fields.empty())
+        cache_->put(*key, request.user, true, VerdictCache::Clock::now());
+    chain.reply = std::move(*reply);
+    return std::nullopt;
+}
+
+// Nothing: what comes next costs more than `limit`.
+std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const {
+    bool verifies = chain.password && entry.database->verifies_itself();
+    if (!chain.reply) {
+        auto result = fetch_reply(entry, request, chain, limit);
+        if (result || !chain.reply) return result;
+    }
+    bool compares = chain.password && !verifies && !entry.deny;
+    if (compares && limit == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password)) {
+        chain.wanted = Work::Cpu;
+        return std::nullopt;
+    }
+    PassDbReply reply = std::move(*chain.reply);
+    chain.reply.reset();
+    if (reply.verdict == Verdict::UnknownUser) {
+        if (compares) burn_time(entry, request, *chain.password);
+        log_failure(entry, request, reply.reason.empty() ? "unknown user" : reply.reason, chain.password);
         return AuthResult::UnknownUser;
     }
-    std::string user_before = request.user;
-    bool allowed = apply_fields(entry, request, *reply);
-    AuthResult result = to_result(reply->verdict);
+    bool allowed = apply_fields(entry, request, reply);
+    AuthResult result = to_result(reply.verdict);
     if (verifies) {
         if (result != AuthResult::Ok)
-            log_failure(entry, request, reply->reason.empty() ? std::string(describe(result)) : reply->reason, chain.password);
-    } else if (chain.password && !(entry.deny && !reply->has_password)) {
-        result = entry.deny ? AuthResult::Ok : compare(entry, request, *reply, *chain.password);
-    } else if (reply->has_password) {
-        auto [scheme, data] = split_password(reply->password.reveal());
+            log_failure(entry, request, reply.reason.empty() ? std::string(describe(result)) : reply.reason, chain.password);
+    } else if (compares) {
+        result = compare(entry, request, reply, *chain.password);
+    } else if (!chain.password && reply.has_password) {
+        auto [scheme, data] = split_password(reply.password.reveal());
         std::string text = scheme.empty() ? fmt::format("{{{}}}{}", entry.database->default_scheme(), data)
-                                          : std::string(reply->password.reveal());
+                                          : std::string(reply.password.reveal());
         chain.credentials = SecretString(text);
         ::explicit_bzero(text.data(), text.size());
     }
@@ -216,124 +248,11 @@ AuthResult AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request
     return result;
 }
 
-// Nothing: the next database costs more than `limit`; the walk goes on where it stopped.
-std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const {
-    for (; chain.next < passdbs_.size(); ++chain.next) {
-        const PassDbEntry& entry = passdbs_[chain.next];
-        if (!is_asked(entry, request, stage, chain)) continue;
-        if (limit != Work::Blocking) {
-            chain.wanted = entry.database->work(request);
-            if (chain.wanted > limit) return std::nullopt;
-        }
-        AuthFields fields_before = request.fields, userdb_before = request.userdb_fields;
-        bool prefetched_before = request.has_userdb_fields;
-        AuthResult result = ask_passdb(entry, request, chain);
-        if (entry.deny) {
-            if (result == AuthResult::UnknownUser) continue;
-            if (result != AuthResult::InternalFailure) {
-                log_failure(entry, request, "User found from deny passdb", nullptr);
-                result = AuthResult::Disabled;
-            }
-            return result;
-        }
-        if (result == AuthResult::InternalFailure) chain.internal_failure = true;
-        else if (result != AuthResult::UnknownUser || chain.last == AuthResult::UnknownUser) chain.last = result;
-        ResultRule rule = result == AuthResult::Ok                ? entry.success
-                          : result == AuthResult::InternalFailure ? entry.internal
-                                                                  : entry.failure;
-        switch (rule) {
-            case ResultRule::Return: return result == AuthResult::Ok || !chain.succeeded ? result : AuthResult::Ok;
-            case ResultRule::ReturnOk: return AuthResult::Ok;
-            case ResultRule::ReturnFail: return result == AuthResult::Ok ? AuthResult::Mismatch : result;
-            case ResultRule::Continue:
-                if (result == AuthResult::Ok) chain.last = AuthResult::Ok;
-                break;
-            case ResultRule::ContinueOk: chain.succeeded = true; break;
-            case ResultRule::ContinueFail: chain.succeeded = false; break;
-        }
-        if (result != AuthResult::Ok && &entry != &passdbs_.back()) {
-            // What a database said about a user whom it refused is not for the next one's reply.
-            request.fields = std::move(fields_before);
-            request.userdb_fields = std::move(userdb_before);
-            request.has_userdb_fields = prefetched_before;
-        }
-    }
-    if (chain.succeeded) return AuthResult::Ok;
-    if (chain.internal_failure) return AuthResult::InternalFailure;
-    return chain.last == AuthResult::Ok ? AuthResult::Mismatch : chain.last;
-}
-
-// A master user is proven: from here on it is the other user's login.
-AuthResult AuthEngine::become_login_user(AuthRequest& request) const {
-    request.master_user = request.user;
-    request.user = std::move(request.login_user);
-    request.login_user.clear();
-    request.has_userdb_fields = false;
-    request.userdb_fields.clear();
-    bool pass = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
-    if (!pass) return AuthResult::Ok;
-    // pass = yes: the user himself must be known as well.
-    Chain lookup;
-    return *run_chain(request, Stage::Normal, lookup, Work::Blocking);
-}
-
-std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request, const SecretString& password) const {
-    request.password = password;
-    auto walk = std::make_shared<Walk>(Walk{request, password, {}});
-    walk->chain.password = &walk->password;
-    return walk;
-}
-
-Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
-
-std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
-    AuthRequest& request = walk.request;
-    std::optional<AuthResult> result;
-    if (request.login_user.empty()) {
-        result = run_chain(request, Stage::Normal, walk.chain, limit);
-    } else {
-        // Rare, and two walks in one: where all of it may run.
-        walk.chain.wanted = most_work(request);
-        if (walk.chain.wanted <= limit) result = verify_as_master(request, walk.chain);
-    }
-    if (result) request.passdb_succeeded = *result == AuthResult::Ok;
-    return result;
-}
-
-AuthResult AuthEngine::verify_as_master(AuthRequest& request, Chain& chain) const {
-    bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
-    if (!masters) {
-        log_info(fmt::format("{}({}): login user: Master user login attempted without master passdbs (as {})",
-                             to_lower(request.mechanism), request.log_identity(), request.login_user));
-        return AuthResult::Mismatch;
-    }
-    AuthResult result = *run_chain(request, Stage::Master, chain, Work::Blocking);
-    return result == AuthResult::Ok ? become_login_user(request) : result;
-}
-
-AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password) const {
-    return *advance(*start_verify(request, password), Work::Blocking);
-}
-
-AuthResult AuthEngine::accept(AuthRequest& request) const {
-    AuthResult result = AuthResult::Ok;
-    if (!request.login_user.empty()) {
-        bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
-        result = masters ? become_login_user(request) : AuthResult::Mismatch;
-    }
-    request.passdb_succeeded = result == AuthResult::Ok;
-    return result;
-}
-
-Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
-    Chain chain;
-    Credentials out;
-    out.result = *run_chain(request, request.login_user.empty() ? Stage::Normal : Stage::Master, chain, Work::Blocking);
-    out.password = std::move(chain.credentials);
-    if (out.result == AuthResult::Ok || !chain.any_unsupported) return out;
-    out.unsupported = true;
-    if (!chain.any_lookup) out.result = AuthResult::InternalFailure;
-    return out;
+std::size_t AuthEngine::flush_cache(const std::vector<std::string>& users) const {
+    if (users.empty()) return cache_->flush();
+    std::size_t count = 0;
+    for (const std::string& user : users) count += cache_->flush(user);
+    return count;
 }
 
 }  // namespace culver

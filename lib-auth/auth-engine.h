@@ -16,6 +16,7 @@
 #include "lib-auth/auth-settings.h"
 #include "lib-auth/passdb.h"
 #include "lib-auth/userdb.h"
+#include "lib-auth/verdict-cache.h"
 
 namespace culver {
 
@@ -74,6 +75,8 @@ public:
     // uid, gid, home and more into request.userdb_fields.
     Work user_work(const AuthRequest& request) const;
     UserResult lookup_user(AuthRequest& request) const;
+    // Forgets the cached verdicts of these users, or all; returns how many.
+    std::size_t flush_cache(const std::vector<std::string>& users) const;
     Status iterate(const std::function<void(std::string_view user)>& visit) const;
 
 private:
@@ -87,7 +90,12 @@ private:
     Work most_work(const AuthRequest& request) const;
     std::optional<AuthResult> run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const;
     AuthResult verify_as_master(AuthRequest& request, Chain& chain) const;
-    AuthResult ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const;
+    std::optional<AuthResult> ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const;
+    std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const;
+    Result<bool> matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
+                         const SecretString& password) const;
+    bool needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
+                   const SecretString& password) const;
     AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                        const SecretString& password) const;
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
@@ -99,6 +107,7 @@ private:
                      const SecretString* password) const;
 
     AuthSettings settings_;
+    std::unique_ptr<VerdictCache> cache_;
     std::vector<PassDbEntry> passdbs_;
     std::vector<UserDbEntry> userdbs_;
 };

@@ -35,21 +35,24 @@ class PassDb {
 public:
     virtual ~PassDb() = default;
 
-    // What verify (or, if `verifies_itself` is false, lookup and the comparison) costs for this request.
+    // What lookup, or verify if `verifies_itself`, costs for this request. Comparing is the caller's work.
     virtual Work work(const AuthRequest& request) = 0;
     // The stored credentials. Unsupported if the database never gives them away (PAM).
     virtual Result<PassDbReply> lookup(const AuthRequest& request) = 0;
     // True for databases that compare by themselves.
     virtual bool verifies_itself() const { return false; }
     virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
+    // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never cached.
+    virtual std::optional<std::string> cache_key(const AuthRequest&) { return std::nullopt; }
     // Of a stored password without {SCHEME}.
     virtual std::string default_scheme() const { return "CRYPT"; }
     // A stored password to compare with when the user is unknown, so that both take the same time; may be empty.
     virtual std::string typical_password(const AuthRequest& request);
 };
 
-// Asks the processes that keep root's rights for what authd itself may not do (PAM). Thread-safe, blocks.
+// Asks the processes that keep root's rights for what authd itself may not do: PAM, /etc/shadow. Thread-safe, blocks.
 struct PamCall {
+    enum class Kind { Pam, Shadow } kind = Kind::Pam;  // Shadow: only `user` counts, the answer is `secret`
     std::string service, user, password, remote_ip, mechanism_service;
     bool session = false, setcred = false;
 };
@@ -59,6 +62,7 @@ struct PamAnswer {
     std::string user;     // PAM_USER may have been changed by a module
     std::string error;    // for the log
     std::string message;  // what the modules told the user (failure_show_msg)
+    SecretString secret;  // Shadow: the hash, with Verdict::Match
 };
 class PamBackend {
 public:

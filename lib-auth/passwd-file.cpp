@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 1;
 constexpr std::size_t kFileLimit = 1ull << 32;
 constexpr std::size_t kLineLimit = 64 * 1024;
-constexpr std::size_t kRegistryLimit = 1000;
+constexpr std::size_t kRegistryLimit = 1000, kConfigLimit = 1 << 20;
 constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
 
 // The part of a stored password that says what comparing it costs: "{SCHEME}" or "$6$".
@@ -238,6 +238,16 @@ std::shared_ptr<PasswdFile> PasswdFileRegistry::open(const std::string& path) {
     // Per-domain files with made-up domains must not fill the memory.
     if (files_.size() >= kRegistryLimit) files_.clear();
     return files_[path] = std::make_shared<PasswdFile>(path);
+}
+
+Result<std::string> PasswdFileRegistry::read_config(const std::string& path) {
+    auto text = read_file(path, kConfigLimit);
+    std::lock_guard lock(mutex_);
+    if (text) return configs_[path] = *text;
+    auto known = configs_.find(path);
+    if (text.error().code != ErrorCode::NoPermission || known == configs_.end()) return text;
+    log_warning(fmt::format("{} cannot be read without root: changes in it need a restart", path));
+    return known->second;
 }
 
 }  // namespace culver

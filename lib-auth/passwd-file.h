@@ -110,9 +110,13 @@ private:
 class PasswdFileRegistry {
 public:
     std::shared_ptr<PasswdFile> open(const std::string& path);
+    // The text of a small configuration file that perhaps only root may read: what was read before privileges were
+    // dropped serves later when the file cannot be read any more.
+    Result<std::string> read_config(const std::string& path);
 
 private:
-    std::mutex mutex_;  // guards files_
+    std::mutex mutex_;  // guards files_ and configs_
+    std::map<std::string, std::string> configs_;
     std::map<std::string, std::shared_ptr<PasswdFile>> files_;
 };
 

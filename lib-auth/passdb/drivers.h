@@ -9,5 +9,7 @@ Result<std::unique_ptr<PassDb>> make_passwd_file(const PassDbSettings& settings,
 Result<std::unique_ptr<PassDb>> make_static(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_passwd(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const DriverContext& context);
+Result<std::unique_ptr<PassDb>> make_sql(const PassDbSettings& settings, const DriverContext& context);
+Result<std::unique_ptr<PassDb>> make_shadow(const PassDbSettings& settings, const DriverContext& context);
 
 }  // namespace culver::passdb

@@ -13,11 +13,18 @@ namespace culver::passdb {
 namespace {
 class PamPassDb final : public PassDb {
 public:
-    PamPassDb(PamBackend* backend, PamCall defaults, bool show_message)
-        : backend_(backend), defaults_(std::move(defaults)), show_message_(show_message) {}
+    PamPassDb(PamBackend* backend, PamCall defaults, bool show_message, std::string cache_key)
+        : backend_(backend), defaults_(std::move(defaults)), show_message_(show_message), cache_key_(std::move(cache_key)) {}
 
     Work work(const AuthRequest&) override { return Work::Blocking; }
     bool verifies_itself() const override { return true; }
+
+    std::optional<std::string> cache_key(const AuthRequest& request) override {
+        if (cache_key_.empty()) return std::nullopt;
+        auto key = expand_for_request(cache_key_, request);
+        if (!key) return std::nullopt;
+        return defaults_.service + '\0' + request.service + '\0' + *key;
+    }
 
     Result<PassDbReply> lookup(const AuthRequest&) override {
         return fail(ErrorCode::Unsupported, "passdb doesn't support credential lookups");
@@ -51,6 +58,7 @@ private:
     PamBackend* backend_;
     PamCall defaults_;
     bool show_message_;
+    std::string cache_key_;
 };
 }  // namespace
 
@@ -58,6 +66,7 @@ Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const D
     PamCall defaults;
     defaults.service = "dovecot";
     bool show_message = false;
+    std::string cache_key;
     for (const DriverArg& arg : parse_driver_args(settings.args)) {
         if (arg.key == "session" || arg.key == "-session") {
             defaults.session = arg.value != "no";
@@ -69,7 +78,7 @@ Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const D
             if (!parse_uint32(arg.value))
                 return fail(ErrorCode::InvalidArgument, fmt::format("pam: Invalid requests_max value: {}", arg.value));
         } else if (arg.key == "cache_key") {
-            continue;  // the cache finds the variables by itself
+            cache_key = arg.value;
         } else if (arg.key == "*" && !arg.has_value) {
             defaults.service = "*";
         } else if (!arg.has_value) {
@@ -78,7 +87,7 @@ Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const D
             return fail(ErrorCode::InvalidArgument, fmt::format("pam: Unknown setting: {}", arg.key));
         }
     }
-    return std::make_unique<PamPassDb>(context.pam, std::move(defaults), show_message);
+    return std::make_unique<PamPassDb>(context.pam, std::move(defaults), show_message, std::move(cache_key));
 }
 
 }  // namespace culver::passdb

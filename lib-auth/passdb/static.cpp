@@ -1,22 +1,15 @@
 // passdb static: the same password and fields for everybody: `args = password=secret proxy=y host=%{...}`.
 #include "lib-auth/driver-args.h"
 #include "lib-auth/passdb/drivers.h"
-#include "lib-auth/password-scheme.h"
 
 namespace culver::passdb {
 
 namespace {
 class StaticPassDb final : public PassDb {
 public:
-    explicit StaticPassDb(std::vector<DriverArg> args) : args_(std::move(args)) {
-        for (const DriverArg& arg : args_)
-            if (arg.key == "password") password_ = arg.value;
-    }
+    explicit StaticPassDb(std::vector<DriverArg> args) : args_(std::move(args)) {}
 
-    Work work(const AuthRequest&) override {
-        const PasswordScheme* scheme = scheme_of_password(password_, "PLAIN");
-        return scheme && scheme->cost == PasswordCost::Expensive ? Work::Cpu : Work::Cheap;
-    }
+    Work work(const AuthRequest&) override { return Work::Cheap; }
 
     Result<PassDbReply> lookup(const AuthRequest& request) override {
         PassDbReply reply;
@@ -37,7 +30,6 @@ public:
 
 private:
     std::vector<DriverArg> args_;
-    std::string password_;
 };
 }  // namespace
 

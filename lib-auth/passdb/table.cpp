@@ -9,6 +9,8 @@ constexpr PassDbDriver kDrivers[] = {
     {"pam", passdb::make_pam},
     {"passwd", passdb::make_passwd},
     {"static", passdb::make_static},
+    {"sql", passdb::make_sql},
+    {"shadow", passdb::make_shadow},
 };
 }
 

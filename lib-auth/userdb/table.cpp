@@ -17,6 +17,7 @@ constexpr UserDbDriver kDrivers[] = {
     {"passwd", userdb::make_passwd},
     {"static", userdb::make_static},
     {"prefetch", userdb::make_prefetch},
+    {"sql", userdb::make_sql},
 };
 
 bool is_number(std::string_view text) { return parse_uint32(text).has_value(); }

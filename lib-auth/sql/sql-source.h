@@ -1,0 +1,29 @@
+// The configuration and the database behind passdb sql and userdb sql.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lib-auth/auth-request.h"
+#include "lib-auth/passdb.h"
+#include "lib-auth/sql/sql-config.h"
+#include "lib-auth/sql/sqlite-database.h"
+
+namespace culver {
+
+class SqlSource {
+public:
+    // `args`: the path of the configuration file. The files of the context keep its text for a reload without root.
+    static Result<std::shared_ptr<SqlSource>> open(const std::string& args, const DriverContext& context);
+
+    const SqlConfig& config() const { return config_; }
+    // The only row of a query; nothing if there is none. Corrupt if there are several.
+    Result<std::optional<SqlRow>> one_row(const SqlQuery& query, const AuthRequest& request, std::string_view what);
+    SqliteDatabase& database() { return *database_; }
+
+private:
+    SqlConfig config_;
+    std::unique_ptr<SqliteDatabase> database_;
+};
+
+}  // namespace culver

@@ -1,0 +1,105 @@
+#include "lib-auth/sql/sqlite-database.h"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace culver {
+
+namespace {
+constexpr int kBusyMilliseconds = 2000;
+constexpr std::size_t kIdleLimit = 8;
+
+struct StatementEnd {
+    void operator()(sqlite3_stmt* statement) const { ::sqlite3_finalize(statement); }
+};
+}  // namespace
+
+struct SqliteDatabase::Connection {
+    sqlite3* handle = nullptr;
+    dev_t device = 0;
+    ino_t inode = 0;
+    std::map<std::string, std::unique_ptr<sqlite3_stmt, StatementEnd>> statements;
+
+    Connection() = default;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() {
+        statements.clear();
+        ::sqlite3_close(handle);
+    }
+};
+
+SqliteDatabase::SqliteDatabase(std::string path) : path_(std::move(path)) {}
+SqliteDatabase::~SqliteDatabase() = default;
+
+Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::take() {
+    struct stat st;
+    if (::stat(path_.c_str(), &st) != 0)
+        return fail(ErrorCode::Unavailable, Error::from_errno(errno, fmt::format("sqlite: stat({})", path_)).detail);
+    {
+        std::lock_guard lock(mutex_);
+        while (!idle_.empty()) {
+            auto connection = std::move(idle_.back());
+            idle_.pop_back();
+            // The file may have been replaced by another one.
+            if (connection->device == st.st_dev && connection->inode == st.st_ino) return connection;
+        }
+    }
+    auto connection = std::make_unique<Connection>();
+    connection->device = st.st_dev;
+    connection->inode = st.st_ino;
+    // Readable is enough; SQLite opens a file that it may not write for reading.
+    int status = ::sqlite3_open_v2(path_.c_str(), &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    if (status != SQLITE_OK)
+        return fail(ErrorCode::Unavailable, fmt::format("sqlite: Can't open {}: {}", path_,
+                                                        connection->handle ? ::sqlite3_errmsg(connection->handle) : "out of memory"));
+    ::sqlite3_busy_timeout(connection->handle, kBusyMilliseconds);
+    return connection;
+}
+
+void SqliteDatabase::give_back(std::unique_ptr<Connection> connection) {
+    std::lock_guard lock(mutex_);
+    if (idle_.size() < kIdleLimit) idle_.push_back(std::move(connection));
+}
+
+Status SqliteDatabase::query(const std::string& text, const std::vector<std::string>& parameters,
+                             const std::function<bool(const SqlRow&)>& visit) {
+    auto connection = TRY(take());
+    auto& statement = connection->statements[text];
+    if (!statement) {
+        sqlite3_stmt* raw = nullptr;
+        if (::sqlite3_prepare_v2(connection->handle, text.data(), static_cast<int>(text.size()), &raw, nullptr) != SQLITE_OK || !raw)
+            return fail(ErrorCode::Unavailable, fmt::format("sqlite {}: {} in: {}", path_, ::sqlite3_errmsg(connection->handle), text));
+        statement.reset(raw);
+    }
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        ::sqlite3_bind_text64(statement.get(), static_cast<int>(i + 1), parameters[i].data(), parameters[i].size(), SQLITE_TRANSIENT,
+                              SQLITE_UTF8);
+    int status;
+    while ((status = ::sqlite3_step(statement.get())) == SQLITE_ROW) {
+        SqlRow row;
+        for (int column = 0; column < ::sqlite3_column_count(statement.get()); ++column) {
+            if (::sqlite3_column_type(statement.get(), column) == SQLITE_NULL) continue;
+            const auto* value = reinterpret_cast<const char*>(::sqlite3_column_text(statement.get(), column));
+            row.emplace_back(::sqlite3_column_name(statement.get(), column),
+                             std::string(value ? value : "", static_cast<std::size_t>(::sqlite3_column_bytes(statement.get(), column))));
+        }
+        if (!visit(row)) {
+            status = SQLITE_DONE;
+            break;
+        }
+    }
+    // A failed connection is not kept: it may be the file that is broken.
+    if (status != SQLITE_DONE)
+        return fail(ErrorCode::Unavailable, fmt::format("sqlite {}: {}", path_, ::sqlite3_errmsg(connection->handle)));
+    ::sqlite3_reset(statement.get());
+    ::sqlite3_clear_bindings(statement.get());
+    give_back(std::move(connection));
+    return {};
+}
+
+}  // namespace culver

@@ -1,0 +1,42 @@
+// One SQLite file, asked by several threads: a few connections, each with its statements prepared once.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib-base/result.h"
+
+namespace culver {
+
+// A row: column names with their values; NULL values are left out.
+using SqlRow = std::vector<std::pair<std::string, std::string>>;
+
+class SqliteDatabase {
+public:
+    explicit SqliteDatabase(std::string path);
+    ~SqliteDatabase();
+
+    // Runs a prepared statement; `visit` is called for each row and ends the query by returning false. Thread-safe,
+    // blocks for at most two seconds on a locked file. Unavailable: the file is missing, locked or no database, the
+    // query does not fit it; the next call tries again.
+    Status query(const std::string& text, const std::vector<std::string>& parameters,
+                 const std::function<bool(const SqlRow&)>& visit);
+
+private:
+    struct Connection;
+    Result<std::unique_ptr<Connection>> take();
+    void give_back(std::unique_ptr<Connection> connection);
+
+    const std::string path_;
+    std::mutex mutex_;  // guards idle_
+    std::vector<std::unique_ptr<Connection>> idle_;
+};
+
+}  // namespace culver
