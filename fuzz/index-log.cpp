@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     culver::MailboxState state;
     state.uid_validity = 1;
     while (text.size() >= 3) {
-        std::size_t length = static_cast<unsigned char>(text[1]) | static_cast<std::size_t>(static_cast<unsigned char>(text[2])) << 8;
+        std::size_t length =
+            static_cast<unsigned char>(text[1]) | static_cast<std::size_t>(static_cast<unsigned char>(text[2])) << 8;
         std::uint64_t modseq = state.highest_modseq + static_cast<unsigned char>(text[0]) % 3;
         text.remove_prefix(3);
         if (!state.apply(text.substr(0, length), modseq)) return 0;

@@ -39,7 +39,8 @@ struct FileTimes {
 // A message being written; nobody sees it. Removed when destroyed, unless it was placed.
 class TemporaryFile {
 public:
-    TemporaryFile(UniqueFd fd, std::string path, std::string base) : fd_(std::move(fd)), path_(std::move(path)), base_(std::move(base)) {}
+    TemporaryFile(UniqueFd fd, std::string path, std::string base)
+        : fd_(std::move(fd)), path_(std::move(path)), base_(std::move(base)) {}
     TemporaryFile(TemporaryFile&& other) noexcept
         : fd_(std::move(other.fd_)), path_(std::exchange(other.path_, {})), base_(std::move(other.base_)) {}
     TemporaryFile& operator=(TemporaryFile&&) = delete;

@@ -25,7 +25,9 @@ public:
         return *this;
     }
     // A u32 length, then the bytes.
-    ByteWriter& counted(std::string_view bytes) { return number<std::uint32_t>(static_cast<std::uint32_t>(bytes.size())).raw(bytes); }
+    ByteWriter& counted(std::string_view bytes) {
+        return number<std::uint32_t>(static_cast<std::uint32_t>(bytes.size())).raw(bytes);
+    }
     const std::string& bytes() const { return bytes_; }
     std::string& bytes() { return bytes_; }
 

@@ -143,7 +143,8 @@ std::optional<std::string_view> CacheFile::find(std::uint32_t uid, std::uint8_t 
         close();
         return {};
     }
-    CacheRecord record = parse_cache_record({map_.data() + found->second, static_cast<std::size_t>(read_up_to_ - found->second)}, true);
+    CacheRecord record =
+        parse_cache_record({map_.data() + found->second, static_cast<std::size_t>(read_up_to_ - found->second)}, true);
     if (record.length == 0 || !record.intact || record.uid != uid || record.field != field) {
         offsets_.erase(found);
         return {};
@@ -179,9 +180,12 @@ void CacheFile::append_pending() {
     read_new_records();
     struct stat st;
     if (!fd_ || ::fstat(fd_.get(), &st) != 0) return;
-    if (static_cast<std::uint64_t>(st.st_size) > read_up_to_ && ::ftruncate(fd_.get(), static_cast<off_t>(read_up_to_)) != 0) return;
+    if (static_cast<std::uint64_t>(st.st_size) > read_up_to_ &&
+        ::ftruncate(fd_.get(), static_cast<off_t>(read_up_to_)) != 0)
+        return;
     std::string out;
-    for (const auto& [k, value] : pending_) encode_record(out, static_cast<std::uint32_t>(k >> 8), static_cast<std::uint8_t>(k & 0xff), value);
+    for (const auto& [k, value] : pending_)
+        encode_record(out, static_cast<std::uint32_t>(k >> 8), static_cast<std::uint8_t>(k & 0xff), value);
     std::size_t done = 0;
     while (done < out.size()) {
         ssize_t n = ::pwrite(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(read_up_to_ + done));
@@ -202,12 +206,15 @@ void CacheFile::drop_dead(const std::function<bool(std::uint32_t)>& is_alive) {
     read_new_records();
     std::uint64_t live = 0;
     for (const auto& [k, offset] : offsets_)
-        if (is_alive(static_cast<std::uint32_t>(k >> 8))) live += parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, false).length;
+        if (is_alive(static_cast<std::uint32_t>(k >> 8)))
+            live += parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, false)
+                        .length;
     if (read_up_to_ > (1 << 20) && live * 2 < read_up_to_) {
         std::string out = encode_header(uid_validity_);
         for (const auto& [k, offset] : offsets_) {
             if (!is_alive(static_cast<std::uint32_t>(k >> 8))) continue;
-            CacheRecord record = parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, true);
+            CacheRecord record =
+                parse_cache_record({map_.data() + offset, static_cast<std::size_t>(read_up_to_ - offset)}, true);
             if (record.intact) out.append(map_.data() + offset, record.length);
         }
         (void)replace_file(path_, out, mode_, false);

@@ -35,7 +35,9 @@ public:
     static constexpr std::size_t kValueLimit = 1 << 20;
 
 private:
-    static std::uint64_t key(std::uint32_t uid, std::uint8_t field) { return (static_cast<std::uint64_t>(uid) << 8) | field; }
+    static std::uint64_t key(std::uint32_t uid, std::uint8_t field) {
+        return (static_cast<std::uint64_t>(uid) << 8) | field;
+    }
     bool open(bool create);
     void close();
     void read_new_records();
@@ -49,8 +51,8 @@ private:
     MappedFile map_;  // may reach past the end of the file
     std::uint64_t read_up_to_ = 0;
     bool tried_ = false, gave_up_ = false;
-    std::unordered_map<std::uint64_t, std::uint64_t> offsets_;   // key -> record in the file
-    std::unordered_map<std::uint64_t, std::string> pending_;     // not in the file yet
+    std::unordered_map<std::uint64_t, std::uint64_t> offsets_;  // key -> record in the file
+    std::unordered_map<std::uint64_t, std::string> pending_;  // not in the file yet
     std::size_t pending_bytes_ = 0;
 };
 

@@ -98,7 +98,8 @@ Result<IndexLog> IndexLog::open(const std::string& path) {
     if (!log.fd_ && (errno == EACCES || errno == EROFS))
         log.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!log.fd_ && errno == ELOOP) return fail(ErrorCode::Corrupt, path + " is a symbolic link");
-    if (!log.fd_ && (errno == EISDIR || errno == ENXIO)) return fail(ErrorCode::Corrupt, path + " is not a regular file");
+    if (!log.fd_ && (errno == EISDIR || errno == ENXIO))
+        return fail(ErrorCode::Corrupt, path + " is not a regular file");
     if (!log.fd_) return fail_errno("open(" + path + ")");
     TRY(log.read_header(path));
     return log;
@@ -134,7 +135,8 @@ Result<IndexLog::Stop> IndexLog::read(const Apply& apply) {
             if (stop == Stop::Torn) {
                 // Either the buffer ends here or the file does.
                 if (!progress && buffer.size() >= left) return stop;
-                want = std::max<std::size_t>(want, static_cast<std::size_t>(std::max<std::uint64_t>(transaction.length, 1U << 20)));
+                want = std::max<std::size_t>(
+                    want, static_cast<std::size_t>(std::max<std::uint64_t>(transaction.length, 1U << 20)));
                 if (!progress && want <= buffer.size()) return stop;
                 break;
             }
@@ -155,7 +157,8 @@ Status IndexLog::append(std::string_view payload, std::uint64_t modseq, bool syn
     out.bytes().resize(kTransactionHeader + padded(length), '\0');
     std::size_t done = 0;
     while (done < out.bytes().size()) {
-        ssize_t n = ::pwrite(fd_.get(), out.bytes().data() + done, out.bytes().size() - done, static_cast<off_t>(offset_ + done));
+        ssize_t n = ::pwrite(fd_.get(), out.bytes().data() + done, out.bytes().size() - done,
+                             static_cast<off_t>(offset_ + done));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             Error error = Error::from_errno(n == 0 ? ENOSPC : errno, "write(culver.index.log)");

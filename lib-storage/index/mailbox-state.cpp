@@ -97,14 +97,16 @@ void MailboxState::table_insert(std::size_t position) {
     const Message& message = messages_[position];
     std::size_t mask = table_.size() - 1;
     std::size_t slot = keyed_hash(base(message), seed_) & mask;
-    while (table_[slot] != 0) slot = (slot + 1) & mask;
+    while (table_[slot] != 0)
+        slot = (slot + 1) & mask;
     table_[slot] = message.uid;
     ++table_used_;
 }
 
 void MailboxState::build_table() {
     std::size_t size = 64;
-    while (size < messages_.size() * 2 + 64) size *= 2;
+    while (size < messages_.size() * 2 + 64)
+        size *= 2;
     table_.assign(size, 0);
     table_used_ = 0;
     for (std::size_t i = 0; i < messages_.size(); ++i)
@@ -125,7 +127,8 @@ const Message* MailboxState::find_base(std::string_view name) {
 
 void MailboxState::add_counts(const Message& message, int sign) {
     auto add = [sign](auto& counter, std::uint64_t amount) {
-        counter = static_cast<std::remove_reference_t<decltype(counter)>>(sign > 0 ? counter + amount : counter - amount);
+        counter =
+            static_cast<std::remove_reference_t<decltype(counter)>>(sign > 0 ? counter + amount : counter - amount);
     };
     add(counts.messages, 1);
     add(counts.virtual_size, message.virtual_size);
@@ -238,7 +241,8 @@ Status MailboxState::apply_expunge(ByteReader& in, std::uint64_t modseq) {
         for (std::size_t i = lower_bound(first); i < messages_.size() && messages_[i].uid <= last; ++i) {
             Message& message = messages_[i];
             if (message.is_gone()) continue;
-            doomed[message.uid] = {std::string(base(message)), std::string(odd_info(message)), message.place, message.disk};
+            doomed[message.uid] = {std::string(base(message)), std::string(odd_info(message)), message.place,
+                                   message.disk};
             add_counts(message, -1);
             message.place |= kGone;
             odd_infos_.erase(message.uid);
@@ -292,8 +296,10 @@ Status MailboxState::apply_details(ByteReader& in) {
 Status MailboxState::apply_keyword(ByteReader& in) {
     std::uint32_t index = in.number<std::uint32_t>();
     std::string_view name = in.raw(in.left());
-    if (!in.ok() || index >= kKeywordLimit || name.empty() || name.size() > 1000) return corrupt("a keyword that cannot be");
-    while (keywords.size() <= index) keywords.push_back("unknown-" + std::to_string(keywords.size()));
+    if (!in.ok() || index >= kKeywordLimit || name.empty() || name.size() > 1000)
+        return corrupt("a keyword that cannot be");
+    while (keywords.size() <= index)
+        keywords.push_back("unknown-" + std::to_string(keywords.size()));
     keywords[index] = name;
     return {};
 }
@@ -363,7 +369,8 @@ Status MailboxState::adopt(std::vector<Message> messages, std::vector<char> name
     names_ = std::move(names);
     keyword_sets_ = std::move(keyword_sets);
     keyword_set_index_.clear();
-    for (std::uint32_t i = 0; i < keyword_sets_.size(); ++i) keyword_set_index_.try_emplace(keyword_sets_[i], i);
+    for (std::uint32_t i = 0; i < keyword_sets_.size(); ++i)
+        keyword_set_index_.try_emplace(keyword_sets_[i], i);
     odd_infos_ = std::move(odd_infos);
     fields_ = std::move(fields);
     formerly_wanted_.clear();
@@ -400,7 +407,8 @@ void MailboxState::restart_history(std::uint64_t modseq) {
     highest_modseq = history_floor = journal_floor = modseq;
     expunges.clear();
     journal.clear();
-    for (Message& message : messages_) message.modseq = modseq;
+    for (Message& message : messages_)
+        message.modseq = modseq;
 }
 
 }  // namespace culver

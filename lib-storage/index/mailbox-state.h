@@ -50,18 +50,19 @@ public:
 
     // --- what it holds
     std::uint32_t uid_validity = 0;
-    std::string guid;                      // 32 hex digits
+    std::string guid;  // 32 hex digits
     std::uint32_t next_uid = 1;
-    std::uint32_t first_recent = 1;        // messages from here on have been shown to no session
+    std::uint32_t first_recent = 1;  // messages from here on have been shown to no session
     std::uint64_t highest_modseq = 1;
-    std::uint64_t history_floor = 1;       // expunges after this modseq are all in `expunges`
-    std::uint64_t journal_floor = 1;       // flag changes after this modseq are all in `journal`
+    std::uint64_t history_floor = 1;  // expunges after this modseq are all in `expunges`
+    std::uint64_t journal_floor = 1;  // flag changes after this modseq are all in `journal`
     DiskStamp stamp;
     std::vector<std::string> keywords;
-    std::vector<ExpungeRun> expunges;      // by modseq
-    std::vector<FlagChange> journal;       // by modseq; memory only
+    std::vector<ExpungeRun> expunges;  // by modseq
+    std::vector<FlagChange> journal;  // by modseq; memory only
     std::map<std::uint32_t, DoomedFile> doomed;  // uid -> file to remove
-    std::vector<std::uint32_t> unsettled;  // uids whose file name may need a new info part; memory only, may hold doubles
+    std::vector<std::uint32_t>
+        unsettled;  // uids whose file name may need a new info part; memory only, may hold doubles
     MailboxCounts counts;
 
     const std::vector<Message>& messages() const { return messages_; }
@@ -69,7 +70,9 @@ public:
     const Message* find(std::uint32_t uid) const;
     // Index of the first message, gone or not, with a uid of at least `uid`.
     std::size_t lower_bound(std::uint32_t uid) const;
-    std::string_view base(const Message& message) const { return {names_.data() + message.name_offset, message.name_length}; }
+    std::string_view base(const Message& message) const {
+        return {names_.data() + message.name_offset, message.name_length};
+    }
     const KeywordSet& keyword_set(const Message& message) const { return keyword_sets_[message.keywords]; }
     MessageFlags flags(const Message& message) const { return {message.system, keyword_set(message)}; }
     // The flags that its file name should have.

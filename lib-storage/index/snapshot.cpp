@@ -13,7 +13,8 @@ constexpr std::size_t kPrefix = 16;  // magic, checksum, zero
 
 void put_texts(ByteWriter& out, const std::unordered_map<std::uint32_t, std::string>& texts) {
     out.number<std::uint32_t>(static_cast<std::uint32_t>(texts.size()));
-    for (const auto& [uid, text] : texts) out.number<std::uint32_t>(uid).counted(text);
+    for (const auto& [uid, text] : texts)
+        out.number<std::uint32_t>(uid).counted(text);
 }
 
 std::unordered_map<std::uint32_t, std::string> take_texts(ByteReader& in) {
@@ -83,7 +84,8 @@ void take_doomed(ByteReader& in, MailboxState& state) {
         file.disk = in.number<std::uint32_t>();
         file.base = in.counted();
         file.odd_info = in.counted();
-        if (file.base.empty() || file.base.find('/') != std::string::npos || file.odd_info.find('/') != std::string::npos) {
+        if (file.base.empty() || file.base.find('/') != std::string::npos ||
+            file.odd_info.find('/') != std::string::npos) {
             in.fail();
             return;
         }
@@ -106,7 +108,8 @@ std::string encode_snapshot(const MailboxState& state, const SnapshotPosition& p
     for (const KeywordSet& set : state.keyword_sets())
         out.number<std::uint64_t>((set & kLow).to_ullong()).number<std::uint64_t>((set >> 64).to_ullong());
     out.number<std::uint32_t>(static_cast<std::uint32_t>(state.keywords.size()));
-    for (const std::string& keyword : state.keywords) out.counted(keyword);
+    for (const std::string& keyword : state.keywords)
+        out.counted(keyword);
     put_texts(out, state.all_odd_infos());
     put_texts(out, state.all_fields());
     put_doomed(out, state);
@@ -141,7 +144,8 @@ Result<SnapshotPosition> decode_snapshot(std::string_view bytes, MailboxState& s
     }
     auto keyword_count = in.number<std::uint32_t>();
     if (keyword_count > kKeywordLimit) in.fail();
-    for (; keyword_count > 0 && in.ok(); --keyword_count) state.keywords.emplace_back(in.counted());
+    for (; keyword_count > 0 && in.ok(); --keyword_count)
+        state.keywords.emplace_back(in.counted());
     auto odd_infos = take_texts(in);
     auto fields = take_texts(in);
     take_doomed(in, state);
@@ -155,7 +159,8 @@ Result<SnapshotPosition> decode_snapshot(std::string_view bytes, MailboxState& s
         if (run.first == 0 || run.first > run.last || run.modseq > state.highest_modseq) in.fail();
         state.expunges.push_back(run);
     }
-    if (!in.ok() || !in.at_end() || state.uid_validity == 0) return fail(ErrorCode::Corrupt, "culver.index does not parse");
+    if (!in.ok() || !in.at_end() || state.uid_validity == 0)
+        return fail(ErrorCode::Corrupt, "culver.index does not parse");
     TRY(state.adopt(std::move(messages), std::move(names), std::move(sets), std::move(odd_infos), std::move(fields)));
     return position;
 }

@@ -23,11 +23,13 @@ std::vector<UidRange> to_ranges(std::span<const Uid> uids) {
 }
 
 void TransactionBuilder::begin(RecordType type, std::size_t size) {
-    out_.number<std::uint32_t>(static_cast<std::uint32_t>(type)).number<std::uint32_t>(static_cast<std::uint32_t>(size));
+    out_.number<std::uint32_t>(static_cast<std::uint32_t>(type))
+        .number<std::uint32_t>(static_cast<std::uint32_t>(size));
 }
 
 void TransactionBuilder::ranges_body(std::span<const UidRange> ranges) {
-    for (const UidRange& range : ranges) out_.number<std::uint32_t>(range.first.value).number<std::uint32_t>(range.last.value);
+    for (const UidRange& range : ranges)
+        out_.number<std::uint32_t>(range.first.value).number<std::uint32_t>(range.last.value);
 }
 
 void TransactionBuilder::message(const NewMessage& message) {

@@ -17,11 +17,11 @@ enum class RecordType : std::uint32_t {
     Flags = 2,
     Expunge = 3,
     Keyword = 4,
-    File = 5,       // a file was found or put elsewhere, or under other flags
+    File = 5,  // a file was found or put elsewhere, or under other flags
     Stamp = 6,
-    Removed = 7,    // files of expunged messages are gone
+    Removed = 7,  // files of expunged messages are gone
     Recent = 8,
-    Details = 9,    // dates and sizes became known
+    Details = 9,  // dates and sizes became known
     NextUid = 10,
     Guid = 11,
 };

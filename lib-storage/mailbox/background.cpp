@@ -46,7 +46,8 @@ void Background::schedule(std::shared_ptr<BackgroundClient> client, std::chrono:
 void Background::run_flusher() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        auto next = std::min_element(due_.begin(), due_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+        auto next = std::min_element(due_.begin(), due_.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
         if (next == due_.end()) {
             wake_.wait(lock);
             continue;
@@ -147,12 +148,14 @@ void Background::handle_events(const char* buffer, std::size_t size) {
             bool overflow = (event.mask & IN_Q_OVERFLOW) != 0;
             auto [begin, end] = overflow ? std::pair(watches_.begin(), watches_.end()) : watches_.equal_range(event.wd);
             for (auto watch = begin; watch != end; ++watch)
-                if (auto client = watch->second.client.lock(); client && (overflow || client->is_interesting(watch->second.which, name)))
+                if (auto client = watch->second.client.lock();
+                    client && (overflow || client->is_interesting(watch->second.which, name)))
                     changed.insert(std::move(client));
             if ((event.mask & IN_IGNORED) != 0) watches_.erase(event.wd);
         }
     }
-    for (const auto& client : changed) client->on_directory_event();
+    for (const auto& client : changed)
+        client->on_directory_event();
 }
 
 }  // namespace culver

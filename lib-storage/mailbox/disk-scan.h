@@ -19,7 +19,9 @@ struct OwnedFile {
     FileFlags flags = 0;
     std::uint8_t place = 0;
 
-    static OwnedFile from(const FoundFile& found) { return {std::string(found.base), std::string(found.info), found.flags, found.place}; }
+    static OwnedFile from(const FoundFile& found) {
+        return {std::string(found.base), std::string(found.info), found.flags, found.place};
+    }
     FoundFile found() const { return {base, info, flags, place}; }
     // By its exact name, whatever its info part is.
     StoredFile stored() const {
@@ -51,21 +53,21 @@ struct ScanArrival {
     std::uint16_t base_length = 0, info_length = 0;
     std::uint8_t place = 0;
     FileFlags flags = 0;
-    std::uint32_t uid = 0;    // from the uid record, or given now
+    std::uint32_t uid = 0;  // from the uid record, or given now
     std::uint32_t entry = UINT32_MAX;
 };
 
 struct MailboxImpl::Scan {
-    bool fresh = false;        // the state knew nothing
-    bool new_life = false;     // the UIDVALIDITY changed under us
+    bool fresh = false;  // the state knew nothing
+    bool new_life = false;  // the UIDVALIDITY changed under us
     bool cur = false, in_new = false;  // what is scanned
     bool uids_read = false, uids_written = false, rewrite_uids = false;
-    bool incomplete = false;   // look again soon
+    bool incomplete = false;  // look again soon
     UidRecord record;
     DiskScanNames names;
-    DiskStamp stamp;           // before the last pass
+    DiskStamp stamp;  // before the last pass
     std::uint8_t pass = 0;
-    FileFlags letters = 0;     // every keyword letter in any name
+    FileFlags letters = 0;  // every keyword letter in any name
     std::vector<std::uint8_t> seen;  // per message of the state: the last pass that saw it
     std::vector<Uid> missing;
     std::map<std::uint32_t, OwnedFile> moved;  // known messages whose name or place is not as known
@@ -74,13 +76,15 @@ struct MailboxImpl::Scan {
     std::vector<ScanArrival> arrivals;
     std::string text;
 
-    std::string_view base(const ScanArrival& arrival) const { return {text.data() + arrival.offset, arrival.base_length}; }
+    std::string_view base(const ScanArrival& arrival) const {
+        return {text.data() + arrival.offset, arrival.base_length};
+    }
     std::string_view info(const ScanArrival& arrival) const {
         return {text.data() + arrival.offset + arrival.base_length, arrival.info_length};
     }
     void add_arrival(const FoundFile& found) {
-        arrivals.push_back({text.size(), static_cast<std::uint16_t>(found.base.size()), static_cast<std::uint16_t>(found.info.size()),
-                            found.place, found.flags, 0, UINT32_MAX});
+        arrivals.push_back({text.size(), static_cast<std::uint16_t>(found.base.size()),
+                            static_cast<std::uint16_t>(found.info.size()), found.place, found.flags, 0, UINT32_MAX});
         text += found.base;
         text += found.info;
     }

@@ -22,7 +22,8 @@ struct MailboxCache::Impl {
         std::multimap<std::uint64_t, Key> idle;
         for (const auto& [key, entry] : entries) {
             std::unique_lock opening(entry->opening, std::try_to_lock);
-            if (opening && entry.use_count() == 1 && entry->mailbox.use_count() <= 1) idle.emplace(entry->last_used, key);
+            if (opening && entry.use_count() == 1 && entry->mailbox.use_count() <= 1)
+                idle.emplace(entry->last_used, key);
         }
         std::size_t excess = idle.size() > keep ? idle.size() - keep : 0;
         for (const auto& [used, key] : idle) {

@@ -7,7 +7,8 @@
 namespace culver {
 
 // The set for these names. With `create`, new names are added to the mailbox (and to dovecot-keywords for the first 26).
-Result<KeywordSet> MailboxImpl::resolve_keywords(MailboxWriter& writer, const std::vector<std::string>& names, bool create) {
+Result<KeywordSet> MailboxImpl::resolve_keywords(MailboxWriter& writer, const std::vector<std::string>& names,
+                                                 bool create) {
     KeywordSet set;
     std::vector<std::string> added;
     const std::size_t limit = std::min<std::size_t>(options_.keyword_limit, kKeywordLimit);
@@ -17,15 +18,20 @@ Result<KeywordSet> MailboxImpl::resolve_keywords(MailboxWriter& writer, const st
             continue;
         }
         if (!create) continue;
-        if (auto twice = std::find_if(added.begin(), added.end(), [&](const auto& other) { return equals_ignore_case(other, name); });
+        if (auto twice = std::find_if(added.begin(), added.end(),
+                                      [&](const auto& other) { return equals_ignore_case(other, name); });
             twice != added.end()) {
             set.set(state_.keywords.size() + static_cast<std::size_t>(twice - added.begin()));
             continue;
         }
-        if (name.empty() || name.size() > options_.keyword_length || name.find_first_of(" \r\n\t\0", 0, 5) != std::string::npos)
-            return fail(Error{ErrorCode::Limit, "Keyword name too long", "keyword of " + std::to_string(name.size()) + " bytes refused"});
+        if (name.empty() || name.size() > options_.keyword_length ||
+            name.find_first_of(" \r\n\t\0", 0, 5) != std::string::npos)
+            return fail(Error{ErrorCode::Limit, "Keyword name too long",
+                              "keyword of " + std::to_string(name.size()) + " bytes refused"});
         std::size_t index = state_.keywords.size() + added.size();
-        if (index >= limit) return fail(Error{ErrorCode::Limit, "Too many keywords in this mailbox", "keyword limit reached in " + paths_.mail});
+        if (index >= limit)
+            return fail(Error{ErrorCode::Limit, "Too many keywords in this mailbox",
+                              "keyword limit reached in " + paths_.mail});
         set.set(index);
         added.push_back(name);
     }
@@ -63,7 +69,8 @@ FlagsOperation record_operation(FlagOperation operation) {
 
 // The same uids, each once and in order; `sorted` holds them if `given` was not so already.
 std::span<const Uid> ascending(std::span<const Uid> given, std::vector<Uid>& sorted) {
-    if (std::adjacent_find(given.begin(), given.end(), [](Uid a, Uid b) { return a >= b; }) == given.end()) return given;
+    if (std::adjacent_find(given.begin(), given.end(), [](Uid a, Uid b) { return a >= b; }) == given.end())
+        return given;
     sorted.assign(given.begin(), given.end());
     std::sort(sorted.begin(), sorted.end());
     sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
@@ -95,7 +102,8 @@ Result<StoreResult> MailboxImpl::store(std::span<const Uid> given, const StoreCh
         MessageFlags now = state_.flags(*message);
         if (apply_change(now, change.operation, flags) != now) result.changed.push_back(uid);
     }
-    if (!result.changed.empty()) writer.transaction.flags(record_operation(change.operation), flags, to_ranges(result.changed));
+    if (!result.changed.empty())
+        writer.transaction.flags(record_operation(change.operation), flags, to_ranges(result.changed));
     TRY(writer.commit());
     result.modseq = {state_.highest_modseq};
     if (!result.changed.empty()) schedule_flush();
@@ -129,7 +137,8 @@ Result<std::vector<UidRange>> MailboxImpl::expunged_since(ModSeq since) {
     if (since.value >= state_.history_floor) {
         auto first = std::partition_point(state_.expunges.begin(), state_.expunges.end(),
                                           [&](const ExpungeRun& run) { return run.modseq <= since.value; });
-        for (; first != state_.expunges.end(); ++first) ranges.push_back({{first->first}, {first->last}});
+        for (; first != state_.expunges.end(); ++first)
+            ranges.push_back({{first->first}, {first->last}});
         std::sort(ranges.begin(), ranges.end(), [](const UidRange& a, const UidRange& b) { return a.first < b.first; });
     } else {
         // History does not reach back: everything below the next uid that is not there.

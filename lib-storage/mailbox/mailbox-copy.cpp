@@ -114,11 +114,13 @@ Result<CopyResult> MailboxImpl::copy_to(Mailbox& to, std::span<const Uid> uids) 
     bool may_link = true;
     for (int attempt = 1;; ++attempt) {
         auto result = try_copy(destination, uids, may_link);
-        if (!result && may_link && (result.error().code == ErrorCode::NoPermission || result.error().code == ErrorCode::Io)) {
+        if (!result && may_link &&
+            (result.error().code == ErrorCode::NoPermission || result.error().code == ErrorCode::Io)) {
             may_link = false;  // too many names for one file, or a file system without hard links
             continue;
         }
-        if (result || result.error().code != ErrorCode::NotFound || attempt == kAttempts || destination.abandoned_) return result;
+        if (result || result.error().code != ErrorCode::NotFound || attempt == kAttempts || destination.abandoned_)
+            return result;
         TRY(refresh());
         if (attempt < 2) continue;
         MailboxWriter writer = TRY(begin_write());

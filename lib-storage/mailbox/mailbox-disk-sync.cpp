@@ -42,7 +42,8 @@ bool must_scan(std::int64_t known, std::int64_t now, bool unsure) {
 bool MailboxImpl::needs_disk_sync(const DiskStamp& now) const {
     const DiskStamp& known = state_.stamp;
     return must_scan(known.cur_mtime, now.cur_mtime, (known.unsure & kUnsureCur) != 0) ||
-           must_scan(known.new_mtime, now.new_mtime, (known.unsure & kUnsureNew) != 0) || !is_same_uid_record(known, now);
+           must_scan(known.new_mtime, now.new_mtime, (known.unsure & kUnsureNew) != 0) ||
+           !is_same_uid_record(known, now);
 }
 
 Status MailboxImpl::sync_with_disk(MailboxWriter& writer, bool force) {
@@ -51,8 +52,10 @@ Status MailboxImpl::sync_with_disk(MailboxWriter& writer, bool force) {
     Scan scan;
     scan.fresh = state_.uid_validity == 0;
     if (force || scan.fresh || !is_same_uid_record(state_.stamp, now)) TRY(sync_uid_record(writer, scan, now));
-    scan.cur = force || scan.fresh || must_scan(state_.stamp.cur_mtime, now.cur_mtime, (state_.stamp.unsure & kUnsureCur) != 0);
-    scan.in_new = force || scan.fresh || must_scan(state_.stamp.new_mtime, now.new_mtime, (state_.stamp.unsure & kUnsureNew) != 0);
+    scan.cur = force || scan.fresh ||
+               must_scan(state_.stamp.cur_mtime, now.cur_mtime, (state_.stamp.unsure & kUnsureCur) != 0);
+    scan.in_new = force || scan.fresh ||
+                  must_scan(state_.stamp.new_mtime, now.new_mtime, (state_.stamp.unsure & kUnsureNew) != 0);
     // A foreign uidlist may rename identities: look at everything.
     if (scan.uids_read) scan.cur = scan.in_new = true;
     TRY(scan_directories(writer, scan));
@@ -92,12 +95,14 @@ Status MailboxImpl::sync_uid_record(MailboxWriter& writer, Scan& scan, const Dis
     if (!record && record.error().code != ErrorCode::Corrupt) return fail(std::move(record).error());
     scan.uids_read = true;
     if (!record || !record->exists) {
-        if (!record) log_error(fmt::format("Mailbox {}: {}; it is written anew{}", paths_.mail, record.error().detail,
-                                           scan.fresh ? " with a new UIDVALIDITY" : " from the index, no UID changes"));
+        if (!record)
+            log_error(fmt::format("Mailbox {}: {}; it is written anew{}", paths_.mail, record.error().detail,
+                                  scan.fresh ? " with a new UIDVALIDITY" : " from the index, no UID changes"));
         scan.rewrite_uids = true;
         if (!scan.fresh) return {};
         // A mailbox without any UIDs, or with unreadable ones: it begins a new life.
-        std::uint32_t validity = read_only_ ? static_cast<std::uint32_t>(current_time()) : TRY(format_->new_uid_validity());
+        std::uint32_t validity =
+            read_only_ ? static_cast<std::uint32_t>(current_time()) : TRY(format_->new_uid_validity());
         std::unique_lock lock(state_mutex_);
         state_.uid_validity = validity;
         state_.guid = hex_encode(random_bytes(16));
@@ -108,12 +113,13 @@ Status MailboxImpl::sync_uid_record(MailboxWriter& writer, Scan& scan, const Dis
     scan.record.list = TRY(parse_uidlist(scan.record.text));
     const Uidlist& list = scan.record.list;
     if (list.broken_lines > 0)
-        log_warning(fmt::format("Mailbox {}: dovecot-uidlist has {} broken lines; it is written anew", paths_.mail, list.broken_lines));
+        log_warning(fmt::format("Mailbox {}: dovecot-uidlist has {} broken lines; it is written anew", paths_.mail,
+                                list.broken_lines));
     scan.rewrite_uids = list.needs_rewrite || list.guid.empty() || list.valid_length != scan.record.text.size();
     std::unique_lock lock(state_mutex_);
     if (!scan.fresh && list.uid_validity != state_.uid_validity) {
-        log_warning(fmt::format("Mailbox {}: UIDVALIDITY changed from {} to {} by another program", paths_.mail, state_.uid_validity,
-                                list.uid_validity));
+        log_warning(fmt::format("Mailbox {}: UIDVALIDITY changed from {} to {} by another program", paths_.mail,
+                                state_.uid_validity, list.uid_validity));
         std::uint64_t modseq = state_.highest_modseq + 1;
         state_ = MailboxState();
         state_.highest_modseq = state_.history_floor = state_.journal_floor = modseq;
@@ -134,7 +140,9 @@ std::size_t DiskScanNames::find_slot(std::string_view name, std::uint64_t hash) 
     const std::size_t mask = table_.size() - 1;
     std::size_t slot = hash & mask;
     for (; table_[slot] != kFree; slot = (slot + 1) & mask)
-        if (table_[slot] >> 32 == hash >> 32 && table_[slot] != kTaken && (*entries_)[table_[slot] & UINT32_MAX].name == name) break;
+        if (table_[slot] >> 32 == hash >> 32 && table_[slot] != kTaken &&
+            (*entries_)[table_[slot] & UINT32_MAX].name == name)
+            break;
     return slot;
 }
 
@@ -165,7 +173,8 @@ void DiskScanNames::build(const UidRecord& record, MailboxState& state, std::vec
     lacks_messages_ = live < state.counts.messages - renumbered.size();
     if (unknown.empty()) return;
     std::size_t size = 64;
-    while (size < unknown.size() * 2) size *= 2;
+    while (size < unknown.size() * 2)
+        size *= 2;
     table_.assign(size, kFree);
     for (std::uint32_t index : unknown) {
         const std::uint64_t hash = keyed_hash((*entries_)[index].name, seed_);
@@ -183,7 +192,8 @@ void MailboxImpl::visit_file(Scan& scan, const FoundFile& found) {
         if (const Message* message = state_.find_base(found.base)) {
             std::size_t index = static_cast<std::size_t>(message - state_.messages().data());
             std::uint8_t& seen = scan.seen[index];
-            bool as_known = message->disk == found.flags && ((message->place ^ found.place) & (kInNew | kHasInfo | kOddInfo)) == 0 &&
+            bool as_known = message->disk == found.flags &&
+                            ((message->place ^ found.place) & (kInNew | kHasInfo | kOddInfo)) == 0 &&
                             ((found.place & kOddInfo) == 0 || state_.odd_info(*message) == found.info);
             auto moved = scan.moved.find(message->uid);
             if (seen == scan.pass) {
@@ -211,7 +221,8 @@ void MailboxImpl::visit_file(Scan& scan, const FoundFile& found) {
 }
 
 Status MailboxImpl::scan_directories(MailboxWriter& writer, Scan& scan) {
-    for (const auto& [uid, file] : state_.doomed) scan.doomed_names.emplace(file.base, uid);
+    for (const auto& [uid, file] : state_.doomed)
+        scan.doomed_names.emplace(file.base, uid);
     if (scan.uids_read && scan.record.exists) {
         std::vector<Uid> renumbered;
         scan.names.build(scan.record, state_, renumbered);
@@ -231,10 +242,11 @@ Status MailboxImpl::scan_directories(MailboxWriter& writer, Scan& scan) {
         TRY(format_->scan(scan.cur, scan.in_new, [&](const FoundFile& found) { visit_file(scan, found); }));
         scan.find_missing(state_);
         // Known ones in the other directory: moved, or there twice? Both have to be looked at.
-        const bool wandered = !(scan.cur && scan.in_new) && std::any_of(scan.moved.begin(), scan.moved.end(), [&](const auto& entry) {
-            const Message* message = state_.find(entry.first);
-            return message != nullptr && ((message->place ^ entry.second.place) & kInNew) != 0;
-        });
+        const bool wandered =
+            !(scan.cur && scan.in_new) && std::any_of(scan.moved.begin(), scan.moved.end(), [&](const auto& entry) {
+                const Message* message = state_.find(entry.first);
+                return message != nullptr && ((message->place ^ entry.second.place) & kInNew) != 0;
+            });
         if (scan.missing.empty() && !wandered) break;
         DiskStamp after = TRY(format_->stamp());
         bool calm = after.cur_mtime == scan.stamp.cur_mtime && after.new_mtime == scan.stamp.new_mtime;
@@ -264,7 +276,8 @@ Status MailboxImpl::settle_missing(MailboxWriter& writer, Scan& scan) {
     // What was to be removed and has another name now, or is gone.
     std::vector<Uid> gone;
     for (const auto& [base, uid] : scan.doomed_names) {
-        auto seen = std::find_if(scan.doomed_seen.begin(), scan.doomed_seen.end(), [&](const auto& file) { return file.base == base; });
+        auto seen = std::find_if(scan.doomed_seen.begin(), scan.doomed_seen.end(),
+                                 [&](const auto& file) { return file.base == base; });
         if (seen == scan.doomed_seen.end()) {
             if (scan.cur && scan.in_new && !scan.incomplete) gone.push_back({uid});
         } else if (!read_only_) {
@@ -277,7 +290,8 @@ Status MailboxImpl::settle_missing(MailboxWriter& writer, Scan& scan) {
 }
 
 void MailboxImpl::record_known_file(MailboxWriter& writer, const Message& message, const FoundFile& found) {
-    writer.transaction.file({message.uid}, found.place, found.flags, (found.place & kOddInfo) != 0 ? found.info : std::string_view());
+    writer.transaction.file({message.uid}, found.place, found.flags,
+                            (found.place & kOddInfo) != 0 ? found.info : std::string_view());
     const FileFlags wanted = state_.wanted(message);
     if (found.flags == message.disk || found.flags == wanted || state_.was_wanted(message.uid, found.flags)) return;
     // Another program changed flags: its change, on top of ours that the name does not show yet.
@@ -311,7 +325,8 @@ void MailboxImpl::settle_duplicates(Scan& scan) {
         StoredFile renamed = second;
         renamed.base = format_->new_base_name();
         if (format_->link(format_->path(second), renamed)) {
-            log_warning("Mailbox " + paths_.mail + ": two files are called " + duplicate.base + "; one is now " + renamed.base);
+            log_warning("Mailbox " + paths_.mail + ": two files are called " + duplicate.base + "; one is now " +
+                        renamed.base);
             (void)format_->remove(second);
             scan.incomplete = true;
         }
@@ -324,7 +339,8 @@ void MailboxImpl::name_keyword_letters(MailboxWriter& writer, FileFlags letters)
     if (!names) return;
     for (std::uint32_t i = 0; i < names->size(); ++i) {
         const std::string& name = (*names)[i];
-        if (!name.empty() && (i >= state_.keywords.size() || state_.keywords[i] != name)) writer.transaction.keyword(i, name);
+        if (!name.empty() && (i >= state_.keywords.size() || state_.keywords[i] != name))
+            writer.transaction.keyword(i, name);
     }
     (void)writer.commit();
     names->resize(kFileKeywords);

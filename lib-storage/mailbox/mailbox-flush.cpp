@@ -11,7 +11,6 @@ namespace culver {
 
 namespace {
 constexpr std::size_t kBatch = 1000;  // renames or removals under one hold of the lock
-constexpr std::uint64_t kCheckpointMinimum = 512 << 10;
 constexpr std::uint32_t kMoveAtOnce = 100;
 }  // namespace
 
@@ -47,8 +46,11 @@ std::chrono::milliseconds MailboxImpl::flush() {
     const std::size_t before = left();
     if (!read_only_) {
         if (Status flushed = flush_files(false); !flushed) {
-            if (flush_failures_++ == 0) log_error("Mailbox " + paths_.mail + ": file names cannot be brought up to date: " + flushed.error().detail);
-            return flush_failures_ < 20 ? std::chrono::milliseconds(1000 * flush_failures_) : std::chrono::milliseconds(0);
+            if (flush_failures_++ == 0)
+                log_error("Mailbox " + paths_.mail +
+                          ": file names cannot be brought up to date: " + flushed.error().detail);
+            return flush_failures_ < 20 ? std::chrono::milliseconds(1000 * flush_failures_)
+                                        : std::chrono::milliseconds(0);
         }
         flush_failures_ = 0;
         save_high_keywords();
@@ -98,7 +100,7 @@ Status MailboxImpl::flush_files(bool move_new) {
     } else {
         settling_new_ = false;
     }
-    if (log_ && has_index_files() && log_->offset() > std::max<std::uint64_t>(kCheckpointMinimum, snapshot_size_ / 2)) TRY(tidy_up(writer));
+    if (wants_checkpoint()) TRY(tidy_up(writer));
     return {};
 }
 
@@ -106,7 +108,8 @@ Status MailboxImpl::flush_files(bool move_new) {
 Status MailboxImpl::tidy_up(MailboxWriter& writer) {
     // dovecot-uidlist keeps the lines of expunged messages until it is rewritten.
     constexpr std::uint64_t kTypicalLine = 60;
-    if (state_.stamp.uidlist_size > 64 * 1024 && state_.stamp.uidlist_size / kTypicalLine > 3ULL * state_.counts.messages) {
+    if (state_.stamp.uidlist_size > 64 * 1024 &&
+        state_.stamp.uidlist_size / kTypicalLine > 3ULL * state_.counts.messages) {
         TRY(rewrite_uid_record(writer));
         DiskStamp known = state_.stamp, now = TRY(format_->stamp());
         known.uidlist_inode = now.uidlist_inode;
@@ -124,7 +127,8 @@ Status MailboxImpl::tidy_up(MailboxWriter& writer) {
 }
 
 // Renames up to a batch of files; those left stay in `uids`. NotFound: some file was not where it should be.
-Status MailboxImpl::settle_names(MailboxWriter& writer, const DiskStamp&, std::vector<std::uint32_t>& uids, bool move_new) {
+Status MailboxImpl::settle_names(MailboxWriter& writer, const DiskStamp&, std::vector<std::uint32_t>& uids,
+                                 bool move_new) {
     std::size_t done = 0, next = 0;
     Status result;
     for (; next < uids.size() && done < kBatch; ++next) {
@@ -159,7 +163,8 @@ bool MailboxImpl::remove_doomed(MailboxWriter& writer, bool trusted) {
         Status status = format_->remove(StoredFile{file.base, file.odd_info, file.place, file.disk});
         if (status || (status.error().code == ErrorCode::NotFound && trusted))
             removed.push_back({uid});
-        else if (status.error().code == ErrorCode::NotFound) lost = true;
+        else if (status.error().code == ErrorCode::NotFound)
+            lost = true;
     }
     if (!removed.empty()) writer.transaction.removed(to_ranges(removed));
     return lost;

@@ -97,12 +97,12 @@ public:
     // For the view.
     std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(state_mutex_); }
     const MailboxState& state() const { return state_; }  // with read_lock() or a writer
-    Status refresh_if_possible();        // fails only if the mailbox cannot be used at all
-    Status claim_recent();               // nobody is told "recent" about the present messages any more
+    Status refresh_if_possible();  // fails only if the mailbox cannot be used at all
+    Status claim_recent();  // nobody is told "recent" about the present messages any more
     Status make_uids_durable();
     Status fill_details(std::optional<std::span<const Uid>> uids);  // dates and sizes that a visitor needs
-    void move_new_messages();            // new/ to cur/, now if they are few
-    void views_synced();                 // subscribers may be called again
+    void move_new_messages();  // new/ to cur/, now if they are few
+    void views_synced();  // subscribers may be called again
     bool needs_details() const;
 
     // The mailbox was deleted or renamed: every operation answers NotFound from now on.
@@ -128,6 +128,7 @@ private:
     Status write_transaction(const TransactionBuilder& transaction);
     Status reserve_modseq(std::uint64_t modseq);
     void read_reserved_modseq();
+    bool wants_checkpoint() const;  // the log has outgrown half of the snapshot
     std::string index_path(std::string_view name) const { return paths_.index + "/" + std::string(name); }
     std::string modseq_path() const;
     bool has_index_files() const { return !paths_.index.empty() && !memory_index_; }
@@ -156,7 +157,8 @@ private:
     // mailbox-flush.cpp
     Status flush_files(bool move_new);
     Status tidy_up(MailboxWriter& writer);
-    Status settle_names(MailboxWriter& writer, const DiskStamp& before, std::vector<std::uint32_t>& uids, bool move_new);
+    Status settle_names(MailboxWriter& writer, const DiskStamp& before, std::vector<std::uint32_t>& uids,
+                        bool move_new);
     bool remove_doomed(MailboxWriter& writer, bool trusted);
     void schedule_flush(std::chrono::milliseconds delay = std::chrono::milliseconds(200));
     StoredFile stored_file(const Message& message) const;
@@ -194,12 +196,13 @@ private:
     FileLock lock_;
     std::optional<IndexLog> log_;
     std::uint64_t reserved_ = 0;  // modseqs up to here may have been given out, says culver.modseq
-    bool settling_new_ = false;   // a SELECT wants new/ emptied
+    bool settling_new_ = false;  // a SELECT wants new/ emptied
     std::uint64_t snapshot_size_ = 0;
     std::atomic<int> flush_failures_ = 0;
     std::atomic<std::uint32_t> saved_keywords_sum_ = 0;
     std::atomic<bool> temporaries_cleaned_ = false;
     std::atomic<bool> refresh_failed_ = false;  // and was logged
+    std::atomic<bool> hiding_logged_ = false;  // messages are hidden because their UIDs cannot be recorded
 
     mutable std::shared_mutex state_mutex_;
     MailboxState state_;
@@ -207,7 +210,8 @@ private:
     GroupSync sync_cur_, sync_new_, sync_uids_;
     std::atomic<std::uint32_t> durable_uid_ = 0;  // uids up to here are in the uidlist for good
 
-    std::mutex subscriptions_mutex_;  // guards subscriptions_; held while they are called, so that ending one waits for its call
+    std::mutex
+        subscriptions_mutex_;  // guards subscriptions_; held while they are called, so that ending one waits for its call
     std::vector<SubscriptionImpl*> subscriptions_;
     bool watching_ = false;
     std::atomic<std::uint64_t> notified_modseq_ = 0;

@@ -32,7 +32,8 @@ void MailboxImpl::save_high_keywords() {
         const auto& sets = state_.keyword_sets();
         if (std::none_of(sets.begin(), sets.end(), has_high_keywords)) return;
         text = fmt::format("1 {}\n", state_.uid_validity);
-        for (std::size_t i = kFileKeywords; i < state_.keywords.size(); ++i) text += fmt::format("K {} {}\n", i, state_.keywords[i]);
+        for (std::size_t i = kFileKeywords; i < state_.keywords.size(); ++i)
+            text += fmt::format("K {} {}\n", i, state_.keywords[i]);
         for (const Message& message : state_.messages()) {
             const KeywordSet& set = state_.keyword_set(message);
             if (message.is_gone() || !has_high_keywords(set)) continue;
@@ -44,8 +45,11 @@ void MailboxImpl::save_high_keywords() {
     }
     const std::uint32_t sum = crc32c(text);
     if (sum == saved_keywords_sum_) return;
-    if (Status written = replace_file(keywords_path(), text, options_.file_mode, options_.fsync != MailboxOptions::Fsync::Never); !written)
-        log_warning("Mailbox " + paths_.mail + ": keywords past the 26th are not saved apart: " + written.error().detail);
+    if (Status written =
+            replace_file(keywords_path(), text, options_.file_mode, options_.fsync != MailboxOptions::Fsync::Never);
+        !written)
+        log_warning("Mailbox " + paths_.mail +
+                    ": keywords past the 26th are not saved apart: " + written.error().detail);
     else
         saved_keywords_sum_ = sum;
 }
@@ -93,14 +97,16 @@ Status MailboxImpl::restore_high_keywords(MailboxWriter& writer, const DovecotIn
     } else if (dovecot != nullptr && dovecot->uid_validity == state_.uid_validity) {
         for (const DovecotIndexRecord& record : dovecot->records)
             for (std::uint16_t position : record.keywords)
-                if (position < dovecot->keywords.size()) uids_by_name[dovecot->keywords[position]].push_back({record.uid});
+                if (position < dovecot->keywords.size())
+                    uids_by_name[dovecot->keywords[position]].push_back({record.uid});
         // Those with a letter are in the file names, which are newer.
         std::erase_if(uids_by_name, [&](const auto& entry) {
             auto index = state_.keyword_index(entry.first);
             return index && *index < kFileKeywords;
         });
     }
-    for (auto& [name, uids] : uids_by_name) std::sort(uids.begin(), uids.end());
+    for (auto& [name, uids] : uids_by_name)
+        std::sort(uids.begin(), uids.end());
     return add_keywords(writer, uids_by_name);
 }
 

@@ -1,4 +1,7 @@
 // Who wants to hear of changes, and how they are noticed.
+//
+// Ending a subscription waits for a call that is under way; so a callback only passes the word on: it neither ends a
+// subscription nor uses the mailbox.
 #include <algorithm>
 
 #include "lib-base/log.h"
@@ -35,7 +38,8 @@ std::unique_ptr<Mailbox::Subscription> MailboxImpl::subscribe(std::function<void
         if (has_index_files()) directories.push_back(paths_.index);
         watching_ = true;
         if (!background_->watch(weak_from_this(), directories))
-            log_warning("Mailbox " + paths_.mail + ": the kernel gives no more inotify watches; changes by other programs show only at "
+            log_warning("Mailbox " + paths_.mail +
+                        ": the kernel gives no more inotify watches; changes by other programs show only at "
                         "the next command (raise fs.inotify.max_user_watches and max_user_instances)");
     }
     return subscription;
@@ -58,7 +62,8 @@ void MailboxImpl::notify() {
 
 void MailboxImpl::views_synced() {
     std::lock_guard lock(subscriptions_mutex_);
-    for (SubscriptionImpl* subscription : subscriptions_) subscription->armed = true;
+    for (SubscriptionImpl* subscription : subscriptions_)
+        subscription->armed = true;
 }
 
 }  // namespace culver

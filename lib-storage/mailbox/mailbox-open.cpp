@@ -78,8 +78,12 @@ Status MailboxWriter::commit() {
 
 // --- opening
 
-MailboxImpl::MailboxImpl(const MailboxPaths& paths, const MailboxOptions& options, std::shared_ptr<Background> background)
-    : paths_(paths), options_(options), background_(std::move(background)), format_(std::make_unique<Maildir>(paths, options)) {}
+MailboxImpl::MailboxImpl(const MailboxPaths& paths, const MailboxOptions& options,
+                         std::shared_ptr<Background> background)
+    : paths_(paths),
+      options_(options),
+      background_(std::move(background)),
+      format_(std::make_unique<Maildir>(paths, options)) {}
 
 MailboxImpl::~MailboxImpl() {
     if (watching_) background_->unwatch(this);
@@ -96,7 +100,8 @@ Result<std::shared_ptr<MailboxImpl>> MailboxImpl::open(const MailboxPaths& paths
 
 Status MailboxImpl::load() {
     Status prepared = format_->prepare();
-    if (!prepared && prepared.error().code != ErrorCode::NoPermission && prepared.error().code != ErrorCode::NoSpace) return prepared;
+    if (!prepared && prepared.error().code != ErrorCode::NoPermission && prepared.error().code != ErrorCode::NoSpace)
+        return prepared;
     struct stat st;
     if (::stat(paths_.mail.c_str(), &st) != 0) return fail_errno("stat(" + paths_.mail + ")");
     directory_inode_ = st.st_ino;
@@ -144,7 +149,8 @@ Status MailboxImpl::reload() {
     if (!position && !log && is_missing(position.error()) && is_missing(log.error())) return rebuild("");
     if (!position || !log) {
         const Error& error = !position ? position.error() : log.error();
-        if (error.code != ErrorCode::Corrupt && !is_missing(error) && error.code != ErrorCode::NoPermission) return fail(error);
+        if (error.code != ErrorCode::Corrupt && !is_missing(error) && error.code != ErrorCode::NoPermission)
+            return fail(error);
         if (position) {  // a good snapshot without its log
             std::unique_lock lock(state_mutex_);
             state_ = std::move(fresh);
@@ -158,9 +164,11 @@ Status MailboxImpl::reload() {
         log->set_offset(position->old_log_offset);
     else
         trouble = "culver.index.log does not belong to culver.index";
-    if (trouble.empty() && log->header().uid_validity != fresh.uid_validity) trouble = "culver.index.log is of another UIDVALIDITY";
+    if (trouble.empty() && log->header().uid_validity != fresh.uid_validity)
+        trouble = "culver.index.log is of another UIDVALIDITY";
     if (trouble.empty()) {
-        auto stop = log->read([&](std::string_view payload, std::uint64_t modseq) { return fresh.apply(payload, modseq); });
+        auto stop =
+            log->read([&](std::string_view payload, std::uint64_t modseq) { return fresh.apply(payload, modseq); });
         if (!stop && stop.error().code != ErrorCode::Corrupt) return fail(std::move(stop).error());
         if (!stop || *stop == IndexLog::Stop::Corrupt)
             trouble = !stop ? stop.error().detail : "culver.index.log holds bytes that are no transaction";
@@ -180,24 +188,30 @@ Status MailboxImpl::reload() {
 // A new index from the uidlist and the directories, and from what state_ holds. write_mutex_ and lock_ are held.
 Status MailboxImpl::rebuild(std::string_view why) {
     if (!why.empty())
-        log_warning(fmt::format("Mailbox {}: the index is damaged and is made anew from dovecot-uidlist and the files; no message "
-                                "is lost: {}", paths_.mail, why));
+        log_warning(fmt::format(
+            "Mailbox {}: the index is damaged and is made anew from dovecot-uidlist and the files; no message "
+            "is lost: {}",
+            paths_.mail, why));
     log_.reset();
     read_reserved_modseq();
     const bool fresh = state_.uid_validity == 0;
-    const std::uint64_t reserved_before = reserved_;  // not 0: this mailbox was ours before, what Dovecot's index says is older
+    const std::uint64_t reserved_before =
+        reserved_;  // not 0: this mailbox was ours before, what Dovecot's index says is older
     std::optional<DovecotIndex> dovecot;
     if (fresh) {
         auto found = read_dovecot_index(paths_.index.empty() ? paths_.mail : paths_.index);
         if (found)
             dovecot = std::move(*found);
         else if (found.error().code != ErrorCode::NotFound)
-            log_warning("Mailbox " + paths_.mail + ": dovecot.index cannot be read, keywords past the 26th are not taken over: " + found.error().detail);
+            log_warning(
+                "Mailbox " + paths_.mail +
+                ": dovecot.index cannot be read, keywords past the 26th are not taken over: " + found.error().detail);
     }
     {
         std::unique_lock lock(state_mutex_);
         // A broken index may have handed out what it forgot.
-        std::uint64_t start = std::max<std::uint64_t>({static_cast<std::uint64_t>(current_time_ms()), state_.highest_modseq + 1, reserved_ + 1});
+        std::uint64_t start = std::max<std::uint64_t>(
+            {static_cast<std::uint64_t>(current_time_ms()), state_.highest_modseq + 1, reserved_ + 1});
         if (dovecot) start = std::max(start, dovecot->highest_modseq + 1);
         state_.restart_history(start);
     }
@@ -208,14 +222,21 @@ Status MailboxImpl::rebuild(std::string_view why) {
         if (Status synced = sync_with_disk(writer, true); !synced && !is_passing(synced.error())) return synced;
         if (fresh) TRY(restore_high_keywords(writer, dovecot && reserved_before == 0 ? &*dovecot : nullptr));
     }
-    if (state_.uid_validity == 0) return fail(ErrorCode::NoSpace, "Mailbox " + paths_.mail + " cannot be given a UIDVALIDITY: no space left");
+    if (state_.uid_validity == 0)
+        return fail(ErrorCode::NoSpace, "Mailbox " + paths_.mail + " cannot be given a UIDVALIDITY: no space left");
     if (!has_index_files()) return {};
     if (Status written = checkpoint(false); !written) {
-        log_warning("Mailbox " + paths_.mail + ": the index cannot be written and is kept in memory: " + written.error().detail);
+        log_warning("Mailbox " + paths_.mail +
+                    ": the index cannot be written and is kept in memory: " + written.error().detail);
         memory_index_ = true;
     }
     if (fresh && !read_only_) save_high_keywords();
     return {};
+}
+
+bool MailboxImpl::wants_checkpoint() const {
+    return log_ && has_index_files() &&
+           log_->offset() > std::max<std::uint64_t>(kCheckpointMinimum, snapshot_size_ / 2);
 }
 
 // Writes a snapshot and begins a new log. write_mutex_ and lock_ are held, everything is read.
@@ -229,7 +250,8 @@ Status MailboxImpl::checkpoint(bool sync) {
         position.old_log_id = log_->header().id;
         position.old_log_offset = log_->offset();
     }
-    position.log_id = std::max<std::uint64_t>(position.old_log_id + 1, static_cast<std::uint64_t>(current_time_ms()) * 1000);
+    position.log_id =
+        std::max<std::uint64_t>(position.old_log_id + 1, static_cast<std::uint64_t>(current_time_ms()) * 1000);
     sync = sync && options_.fsync != MailboxOptions::Fsync::Never;
     std::string bytes = encode_snapshot(state_, position);
     TRY(replace_file(index_path("culver.index"), bytes, options_.file_mode, sync));
@@ -247,7 +269,8 @@ bool MailboxImpl::is_usable() const {
 }
 
 Status MailboxImpl::check_alive() const {
-    if (abandoned_) return fail(Error{ErrorCode::NotFound, "Mailbox was deleted", "Mailbox " + paths_.mail + " was deleted"});
+    if (abandoned_)
+        return fail(Error{ErrorCode::NotFound, "Mailbox was deleted", "Mailbox " + paths_.mail + " was deleted"});
     return {};
 }
 
@@ -266,8 +289,8 @@ Status MailboxImpl::catch_up(bool have_lock) {
         if (stop && *stop == IndexLog::Stop::Torn && !condition.replaced) return have_lock ? log_->cut() : Status();
         if (stop && *stop == IndexLog::Stop::End) {
             auto next = IndexLog::open(index_path("culver.index.log"));
-            if (next && next->header().previous_id == log_->header().id && next->header().previous_end == log_->offset() &&
-                next->header().uid_validity == state_.uid_validity) {
+            if (next && next->header().previous_id == log_->header().id &&
+                next->header().previous_end == log_->offset() && next->header().uid_validity == state_.uid_validity) {
                 log_ = std::move(*next);
                 continue;
             }
@@ -296,13 +319,15 @@ void MailboxImpl::read_reserved_modseq() {
     if (!text) return;
     std::string_view line = std::string_view(*text).substr(0, text->find('\n'));
     // Past 63 bits there is no modseq (RFC 7162 §7): rubbish.
-    if (auto value = parse_uint64(line); value && *value < (std::uint64_t{1} << 62)) reserved_ = std::max(reserved_, *value);
+    if (auto value = parse_uint64(line); value && *value < (std::uint64_t{1} << 62))
+        reserved_ = std::max(reserved_, *value);
 }
 
 Status MailboxImpl::reserve_modseq(std::uint64_t modseq) {
     if (modseq <= reserved_) return {};
     std::uint64_t target = modseq + kModSeqStep;
-    TRY(replace_file(modseq_path(), fmt::format("{}\n", target), options_.file_mode, options_.fsync != MailboxOptions::Fsync::Never));
+    TRY(replace_file(modseq_path(), fmt::format("{}\n", target), options_.file_mode,
+                     options_.fsync != MailboxOptions::Fsync::Never));
     reserved_ = target;
     return {};
 }
@@ -323,7 +348,7 @@ Status MailboxImpl::write_transaction(const TransactionBuilder& transaction) {
         log_error("Mailbox " + paths_.mail + ": a change does not fit the index: " + applied.error().detail);
         TRY(reload());
     }
-    if (log_ && log_->offset() > std::max<std::uint64_t>(kCheckpointMinimum, snapshot_size_ / 2)) schedule_flush();
+    if (wants_checkpoint()) schedule_flush();
     return applied;
 }
 

@@ -42,7 +42,8 @@ Result<std::unique_ptr<MessageFile>> load_message(int fd) {
     if (::fstat(fd, &st) != 0) return fail_errno("fstat(message)");
     if (!S_ISREG(st.st_mode)) return fail(ErrorCode::Corrupt, "a message is not a regular file");
     const auto size = static_cast<std::size_t>(st.st_size);
-    if (size > kReadLimit) return std::unique_ptr<MessageFile>(std::make_unique<MappedMessage>(TRY(MappedFile::map(fd, size))));
+    if (size > kReadLimit)
+        return std::unique_ptr<MessageFile>(std::make_unique<MappedMessage>(TRY(MappedFile::map(fd, size))));
     std::string bytes(size, '\0');
     std::size_t done = 0;
     while (done < size) {
@@ -99,7 +100,8 @@ Result<MailboxStatus> MailboxImpl::status() {
     };
     collect();
     if (unsized.empty()) return status;
-    for (Uid uid : unsized) (void)virtual_size(uid);
+    for (Uid uid : unsized)
+        (void)virtual_size(uid);
     collect();
     return status;
 }
@@ -125,7 +127,8 @@ Result<UniqueFd> MailboxImpl::open_file(Uid uid) {
         }
         auto fd = format_->open(file);
         if (fd || fd.error().code != ErrorCode::NotFound) return fd;
-        if (attempt == kOpenAttempts || expunged) return fail(Error{ErrorCode::NotFound, "Message was expunged", std::move(fd.error().detail)});
+        if (attempt == kOpenAttempts || expunged)
+            return fail(Error{ErrorCode::NotFound, "Message was expunged", std::move(fd.error().detail)});
         if (attempt == 1) continue;  // the flusher may have been between rename and log
         if (attempt == 2) {
             TRY(refresh());
@@ -184,7 +187,8 @@ Status MailboxImpl::fill_details(std::optional<std::span<const Uid>> uids) {
             for (Uid uid : *uids)
                 if (const Message* message = state_.find(uid.value)) consider(*message);
         } else {
-            for (const Message& message : state_.messages()) consider(message);
+            for (const Message& message : state_.messages())
+                consider(message);
         }
     }
     if (wanted.empty()) return {};
@@ -213,7 +217,9 @@ Status MailboxImpl::fill_details(std::optional<std::span<const Uid>> uids) {
 
 bool MailboxImpl::cached(Uid uid, CacheField field, const std::function<void(std::string_view)>& visit) {
     std::lock_guard lock(cache_mutex_);
-    if (cache_ == nullptr) cache_ = std::make_unique<CacheFile>(has_index_files() ? index_path("culver.cache") : "", uid_validity(), options_.file_mode);
+    if (cache_ == nullptr)
+        cache_ = std::make_unique<CacheFile>(has_index_files() ? index_path("culver.cache") : "", uid_validity(),
+                                             options_.file_mode);
     auto value = cache_->find(uid.value, static_cast<std::uint8_t>(field));
     if (!value) return false;
     visit(*value);
@@ -222,7 +228,9 @@ bool MailboxImpl::cached(Uid uid, CacheField field, const std::function<void(std
 
 void MailboxImpl::cache(Uid uid, CacheField field, std::string_view value) {
     std::lock_guard lock(cache_mutex_);
-    if (cache_ == nullptr) cache_ = std::make_unique<CacheFile>(has_index_files() ? index_path("culver.cache") : "", uid_validity(), options_.file_mode);
+    if (cache_ == nullptr)
+        cache_ = std::make_unique<CacheFile>(has_index_files() ? index_path("culver.cache") : "", uid_validity(),
+                                             options_.file_mode);
     if (cache_->add(uid.value, static_cast<std::uint8_t>(field), value)) schedule_flush(std::chrono::seconds(1));
 }
 

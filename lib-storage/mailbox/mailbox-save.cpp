@@ -55,10 +55,12 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
         }
         std::string lines;
         std::uint32_t next = state_.next_uid;
-        if (next > UINT32_MAX - 2 - arriving.size()) return fail(ErrorCode::Limit, "Mailbox " + paths_.mail + " has used up its UIDs");
+        if (next > UINT32_MAX - 2 - arriving.size())
+            return fail(ErrorCode::Limit, "Mailbox " + paths_.mail + " has used up its UIDs");
         std::vector<std::string> names;
         for (ArrivingMessage& arrival : arriving)
-            for (const std::string& name : arrival.keywords) names.push_back(name);
+            for (const std::string& name : arrival.keywords)
+                names.push_back(name);
         if (!names.empty()) {
             TRY(resolve_keywords(writer, names, true));  // makes the new ones
             TRY(writer.commit());
@@ -67,7 +69,8 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
             NewMessage& message = arrival.message;
             message.uid = {next++};
             message.flags.keywords = TRY(resolve_keywords(writer, arrival.keywords, false));
-            message.disk = (message.place & kHasInfo) != 0 ? to_file_flags(message.flags.system, message.flags.keywords) : 0;
+            message.disk =
+                (message.place & kHasInfo) != 0 ? to_file_flags(message.flags.system, message.flags.keywords) : 0;
             append_uidlist_line(lines, message.uid.value, message.fields, message.base);
             uids.push_back(message.uid);
             ((message.place & kInNew) != 0 ? in_new : in_cur) = true;
@@ -77,7 +80,8 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
         if (status) status = format_->append_uids(lines, before.uidlist_size);
         if (status) {
             DiskStamp stamp = own_change_stamp(before, lines.size());
-            for (const ArrivingMessage& arrival : arriving) writer.transaction.message(arrival.message);
+            for (const ArrivingMessage& arrival : arriving)
+                writer.transaction.message(arrival.message);
             writer.transaction.stamp(stamp);
             status = writer.commit();
         }
@@ -91,14 +95,16 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
 }
 
 // Waits until the names (and the UIDs) are on disk. If the disk fails, the messages are taken back.
-Status MailboxImpl::sync_arrivals(bool in_cur, bool in_new, SaveTransaction::Uids durability, std::span<const Uid> uids) {
+Status MailboxImpl::sync_arrivals(bool in_cur, bool in_new, SaveTransaction::Uids durability,
+                                  std::span<const Uid> uids) {
     Status status;
     // The uidlist first: journalling file systems then write the names in the same commit, and the second sync is free.
     if (durability == SaveTransaction::Uids::Durable) status = make_uids_durable();
     if (status && in_new) status = sync_new_.run([this] { return format_->sync_directories(false, true); });
     if (status && in_cur) status = sync_cur_.run([this] { return format_->sync_directories(true, false); });
     if (status) return {};
-    log_error("Mailbox " + paths_.mail + ": messages are taken back because they cannot be made durable: " + status.error().detail);
+    log_error("Mailbox " + paths_.mail +
+              ": messages are taken back because they cannot be made durable: " + status.error().detail);
     if (auto writer = begin_write()) {
         writer->transaction.expunge(to_ranges(uids));
         if (writer->commit()) schedule_flush(std::chrono::milliseconds(1));
@@ -152,7 +158,8 @@ Status SaveTransactionImpl::begin(const SaveOptions& options) {
     ASSERT(!open_);
     TRY(mailbox_->check_alive());
     if (mailbox_->is_read_only())
-        return fail(Error{ErrorCode::NoPermission, "Mailbox is read-only", "Mailbox " + mailbox_->paths_.mail + " is read-only"});
+        return fail(Error{ErrorCode::NoPermission, "Mailbox is read-only",
+                          "Mailbox " + mailbox_->paths_.mail + " is read-only"});
     ArrivingMessage arrival;
     arrival.temporary.emplace(TRY(mailbox_->format_->create_temporary()));
     arriving_.push_back(std::move(arrival));
@@ -179,7 +186,8 @@ void SaveTransactionImpl::append_lf_form(std::string_view bytes) {
         const char* at = plain.data();
         const char* end = at + plain.size();
         virtual_size_ += plain.size();
-        while (at < end && (at = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)))) != nullptr) {
+        while (at < end &&
+               (at = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)))) != nullptr) {
             ++virtual_size_;
             ++at;
         }
@@ -241,7 +249,8 @@ Status SaveTransactionImpl::end() {
         if (::futimens(fd.get(), times) != 0) return fail_errno("futimens(" + path + ")");
     }
     failed_ = true;  // until it is all on disk; a second try on the same file could lie
-    if (mailbox_->options().fsync != MailboxOptions::Fsync::Never && ::fdatasync(fd.get()) != 0) return fail_errno("fdatasync(" + path + ")");
+    if (mailbox_->options().fsync != MailboxOptions::Fsync::Never && ::fdatasync(fd.get()) != 0)
+        return fail_errno("fdatasync(" + path + ")");
     struct stat st;
     if (::fstat(fd.get(), &st) != 0) return fail_errno("fstat(" + path + ")");
     TRY(fd.close(path));
@@ -253,7 +262,8 @@ Status SaveTransactionImpl::end() {
     message.save_date = current_time();
     message.size = size_;
     message.virtual_size = virtual_size_;
-    if (!current_.guid.empty() && current_.guid.find_first_of(" \r\n") == std::string::npos) message.fields = "G" + current_.guid;
+    if (!current_.guid.empty() && current_.guid.find_first_of(" \r\n") == std::string::npos)
+        message.fields = "G" + current_.guid;
     if (current_.system == 0 && current_.keywords.empty() && !current_.internal_date)
         message.place = kInNew;  // a delivery; an APPEND goes to cur/ at commit
     else
@@ -265,7 +275,8 @@ Status SaveTransactionImpl::end() {
 Result<SavedMessages> SaveTransactionImpl::commit(Uids uids) {
     if (open_ || failed_) return fail(ErrorCode::Io, "a message of this transaction was not written completely");
     if (uids == Uids::Durable)
-        for (ArrivingMessage& arrival : arriving_) arrival.message.place = kHasInfo;
+        for (ArrivingMessage& arrival : arriving_)
+            arrival.message.place = kHasInfo;
     auto given = mailbox_->take_in(arriving_, uids);
     arriving_.clear();
     if (!given) return fail(std::move(given).error());

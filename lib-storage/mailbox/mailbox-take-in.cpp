@@ -61,9 +61,12 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     }
     if (scan.pass > 1 && !known.empty() && !fresh.empty()) {
         std::vector<std::string_view> names;
-        for (const auto& arrival : known) names.push_back(scan.base(arrival));
+        for (const auto& arrival : known)
+            names.push_back(scan.base(arrival));
         std::sort(names.begin(), names.end());
-        std::erase_if(fresh, [&](const auto& arrival) { return std::binary_search(names.begin(), names.end(), scan.base(arrival)); });
+        std::erase_if(fresh, [&](const auto& arrival) {
+            return std::binary_search(names.begin(), names.end(), scan.base(arrival));
+        });
     }
     std::uint32_t next = std::max(state_.next_uid, scan.record.exists ? scan.record.list.next_uid : 1U);
     for (ScanArrival& arrival : fresh) {
@@ -73,9 +76,14 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     if (!fresh.empty() && !read_only_) {
         if (Status recorded = record_uids(writer, scan, fresh); !recorded) {
             // Without a recorded UID a message must not be shown: it would have another one after a crash.
-            log_error("Mailbox " + paths_.mail + ": new messages stay hidden until dovecot-uidlist can be written: " + recorded.error().detail);
+            if (!hiding_logged_.exchange(true))
+                log_error(
+                    "Mailbox " + paths_.mail +
+                    ": new messages stay hidden until dovecot-uidlist can be written: " + recorded.error().detail);
             scan.incomplete = true;
             fresh.clear();
+        } else {
+            hiding_logged_ = false;
         }
     }
     known.insert(known.end(), fresh.begin(), fresh.end());
@@ -95,7 +103,8 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
         if (arrival.entry != UINT32_MAX) {
             message.fields = entries[arrival.entry].fields;
             if (message.size == 0) message.size = parse_uint64(uidlist_field(message.fields, 'S')).value_or(0);
-            if (message.virtual_size == 0) message.virtual_size = parse_uint64(uidlist_field(message.fields, 'W')).value_or(0);
+            if (message.virtual_size == 0)
+                message.virtual_size = parse_uint64(uidlist_field(message.fields, 'W')).value_or(0);
         }
         if (stat_now) {
             StoredFile file{message.base, message.odd_info, message.place, message.disk};
@@ -109,7 +118,8 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
         writer.transaction.message(message);
     }
     if (scan.fresh && highest_in_cur != 0) writer.transaction.recent({highest_in_cur + 1});
-    if (scan.record.exists && scan.record.list.next_uid > state_.next_uid) writer.transaction.next_uid({scan.record.list.next_uid});
+    if (scan.record.exists && scan.record.list.next_uid > state_.next_uid)
+        writer.transaction.next_uid({scan.record.list.next_uid});
     return writer.commit();
 }
 
@@ -118,10 +128,12 @@ Status MailboxImpl::record_uids(MailboxWriter& writer, Scan& scan, std::span<con
     TRY(writer.lock_uids());
     DiskStamp now = TRY(format_->stamp());
     if (now.uidlist_inode == 0 || scan.rewrite_uids) return {};
-    if (!scan.uids_read && (now.uidlist_inode != state_.stamp.uidlist_inode || now.uidlist_size != state_.stamp.uidlist_size))
+    if (!scan.uids_read &&
+        (now.uidlist_inode != state_.stamp.uidlist_inode || now.uidlist_size != state_.stamp.uidlist_size))
         return fail(ErrorCode::InUse, "dovecot-uidlist changed meanwhile");
     std::string lines;
-    for (const ScanArrival& arrival : fresh) append_uidlist_line(lines, arrival.uid, {}, scan.base(arrival));
+    for (const ScanArrival& arrival : fresh)
+        append_uidlist_line(lines, arrival.uid, {}, scan.base(arrival));
     TRY(format_->append_uids(lines, now.uidlist_size));
     scan.uids_written = true;
     return {};
@@ -135,7 +147,8 @@ Status MailboxImpl::rewrite_uid_record(MailboxWriter& writer) {
     std::string text = format_uidlist_header(state_.uid_validity, state_.next_uid, state_.guid, other_fields);
     text.reserve(state_.counts.messages * 64);
     for (const Message& message : state_.messages())
-        if (!message.is_gone()) append_uidlist_line(text, message.uid, state_.fields(message.uid), state_.base(message));
+        if (!message.is_gone())
+            append_uidlist_line(text, message.uid, state_.fields(message.uid), state_.base(message));
     TRY(format_->rewrite_uids(text, true));
     durable_uid_ = state_.next_uid - 1;
     return {};

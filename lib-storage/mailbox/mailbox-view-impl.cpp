@@ -55,7 +55,8 @@ Status MailboxImpl::claim_recent() {
     }
     MailboxWriter writer = TRY(begin_write());
     if (state_.first_recent < state_.next_uid) writer.transaction.recent({state_.next_uid});
-    if (Status committed = writer.commit(); !committed) log_debug(committed.error().detail);  // the next session calls them recent, too
+    if (Status committed = writer.commit(); !committed)
+        log_debug(committed.error().detail);  // the next session calls them recent, too
     return {};
 }
 
@@ -75,13 +76,15 @@ Status MailboxImpl::refresh_if_possible() {
 std::uint32_t MailboxViewImpl::recent() const {
     std::uint32_t count = 0;
     for (const UidRange& range : recent_)
-        for (auto run = runs_.find_run(range.first.value); run != runs_.runs().end() && run->first <= range.last.value; ++run)
+        for (auto run = runs_.find_run(range.first.value); run != runs_.runs().end() && run->first <= range.last.value;
+             ++run)
             count += std::min(run->last, range.last.value) - std::max(run->first, range.first.value) + 1;
     return count;
 }
 
 bool MailboxViewImpl::is_recent(Uid uid) const {
-    auto range = std::lower_bound(recent_.begin(), recent_.end(), uid, [](const UidRange& r, Uid value) { return r.last < value; });
+    auto range = std::lower_bound(recent_.begin(), recent_.end(), uid,
+                                  [](const UidRange& r, Uid value) { return r.last < value; });
     return range != recent_.end() && range->first <= uid;
 }
 
@@ -101,8 +104,10 @@ std::optional<Seq> MailboxViewImpl::seq_of(Uid uid) const {
 }
 
 void MailboxViewImpl::uids_in(UidRange range, std::vector<Uid>& out) const {
-    for (auto run = runs_.find_run(range.first.value); run != runs_.runs().end() && run->first <= range.last.value; ++run)
-        for (std::uint64_t uid = std::max(run->first, range.first.value); uid <= std::min(run->last, range.last.value); ++uid)
+    for (auto run = runs_.find_run(range.first.value); run != runs_.runs().end() && run->first <= range.last.value;
+         ++run)
+        for (std::uint64_t uid = std::max(run->first, range.first.value); uid <= std::min(run->last, range.last.value);
+             ++uid)
             out.push_back({static_cast<std::uint32_t>(uid)});
 }
 
@@ -114,7 +119,8 @@ std::optional<MessageInfo> MailboxViewImpl::info(Uid uid) const {
     return mailbox_->state().info(*message);
 }
 
-void MailboxViewImpl::visit(std::span<const Uid> uids, const std::function<void(Seq, const MessageInfo&)>& visit) const {
+void MailboxViewImpl::visit(std::span<const Uid> uids,
+                            const std::function<void(Seq, const MessageInfo&)>& visit) const {
     (void)mailbox_->fill_details(uids);
     auto lock = mailbox_->read_lock();
     const MailboxState& state = mailbox_->state();
@@ -144,7 +150,8 @@ void MailboxViewImpl::visit_all(const std::function<void(Seq, const MessageInfo&
 
 bool MailboxViewImpl::was_told(const Message& message) const {
     for (const Told& told : told_)
-        if (told.modseq == message.modseq && std::binary_search(told.uids.begin(), told.uids.end(), Uid{message.uid})) return true;
+        if (told.modseq == message.modseq && std::binary_search(told.uids.begin(), told.uids.end(), Uid{message.uid}))
+            return true;
     return false;
 }
 
@@ -155,7 +162,8 @@ std::uint64_t MailboxViewImpl::find_expunged(const MailboxState& state, std::vec
         auto run = std::partition_point(state.expunges.begin(), state.expunges.end(),
                                         [&](const ExpungeRun& entry) { return entry.modseq <= expunged_modseq_; });
         if (run != state.expunges.end()) first_modseq = run->modseq;
-        for (; run != state.expunges.end(); ++run) uids_in({{run->first}, {run->last}}, gone);
+        for (; run != state.expunges.end(); ++run)
+            uids_in({{run->first}, {run->last}}, gone);
         std::sort(gone.begin(), gone.end());
         gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
     } else {
@@ -163,7 +171,8 @@ std::uint64_t MailboxViewImpl::find_expunged(const MailboxState& state, std::vec
         for (const UidRuns::Run& run : runs_.runs()) {
             std::size_t i = state.lower_bound(run.first);
             for (std::uint64_t uid = run.first; uid <= run.last; ++uid) {
-                while (i < state.messages().size() && state.messages()[i].uid < uid) ++i;
+                while (i < state.messages().size() && state.messages()[i].uid < uid)
+                    ++i;
                 if (i == state.messages().size() || state.messages()[i].uid != uid || state.messages()[i].is_gone())
                     gone.push_back({static_cast<std::uint32_t>(uid)});
             }
@@ -174,7 +183,8 @@ std::uint64_t MailboxViewImpl::find_expunged(const MailboxState& state, std::vec
 
 void MailboxViewImpl::find_changed(const MailboxState& state, std::vector<Uid>& changed) const {
     auto consider = [&](const Message& message) {
-        if (message.modseq > told_modseq_ && runs_.contains(message.uid) && !was_told(message)) changed.push_back({message.uid});
+        if (message.modseq > told_modseq_ && runs_.contains(message.uid) && !was_told(message))
+            changed.push_back({message.uid});
     };
     if (told_modseq_ < state.journal_floor) {
         for (const Message& message : state.messages())
@@ -198,9 +208,11 @@ Result<ViewChanges> MailboxViewImpl::sync(Expunges expunges) {
         auto lock = mailbox_->read_lock();
         const MailboxState& state = mailbox_->state();
         if (state.uid_validity != uid_validity_)
-            return fail(Error{ErrorCode::Corrupt, "UIDVALIDITY changed, select the mailbox again", "UIDVALIDITY changed"});
+            return fail(
+                Error{ErrorCode::Corrupt, "UIDVALIDITY changed, select the mailbox again", "UIDVALIDITY changed"});
         changes.highest_modseq = {state.highest_modseq};
-        if (state.highest_modseq != told_modseq_ || state.highest_modseq != expunged_modseq_ || uid_next_ != state.next_uid) {
+        if (state.highest_modseq != told_modseq_ || state.highest_modseq != expunged_modseq_ ||
+            uid_next_ != state.next_uid) {
             const std::uint64_t first_expunge = find_expunged(state, changes.expunged_uids);
             if (expunges == Expunges::Report) {
                 runs_.remove(changes.expunged_uids, changes.expunged_seqs);

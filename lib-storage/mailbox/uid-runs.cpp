@@ -16,7 +16,8 @@ void UidRuns::append(std::uint32_t uid) {
 }
 
 std::vector<UidRuns::Run>::const_iterator UidRuns::find_run(std::uint32_t uid) const {
-    return std::lower_bound(runs_.begin(), runs_.end(), uid, [](const Run& run, std::uint32_t value) { return run.last < value; });
+    return std::lower_bound(runs_.begin(), runs_.end(), uid,
+                            [](const Run& run, std::uint32_t value) { return run.last < value; });
 }
 
 std::optional<std::uint32_t> UidRuns::seq_of(std::uint32_t uid) const {
@@ -27,7 +28,8 @@ std::optional<std::uint32_t> UidRuns::seq_of(std::uint32_t uid) const {
 
 std::uint32_t UidRuns::uid_at(std::uint32_t seq) const {
     ASSERT(seq >= 1 && seq <= count_);
-    auto after = std::upper_bound(runs_.begin(), runs_.end(), seq, [](std::uint32_t value, const Run& run) { return value < run.seq; });
+    auto after = std::upper_bound(runs_.begin(), runs_.end(), seq,
+                                  [](std::uint32_t value, const Run& run) { return value < run.seq; });
     const Run& run = *(after - 1);
     return run.first + (seq - run.seq);
 }
@@ -39,7 +41,8 @@ void UidRuns::remove(const std::vector<Uid>& uids, std::vector<Seq>& seqs) {
     std::uint32_t removed = 0;
     auto next = uids.begin();
     for (Run run : runs_) {
-        while (next != uids.end() && next->value < run.first) ++next;
+        while (next != uids.end() && next->value < run.first)
+            ++next;
         while (next != uids.end() && next->value <= run.last) {
             std::uint32_t uid = (next++)->value;
             seqs.push_back({run.seq + (uid - run.first) - removed});

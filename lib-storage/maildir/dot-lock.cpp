@@ -17,8 +17,8 @@ namespace culver {
 
 namespace {
 
-constexpr int kEmptyGraceSeconds = 2;     // between creating a lock and writing the pid into it
-constexpr int kUnchangedSeconds = 120;    // a lock of another machine
+constexpr int kEmptyGraceSeconds = 2;  // between creating a lock and writing the pid into it
+constexpr int kUnchangedSeconds = 120;  // a lock of another machine
 
 std::int64_t now_seconds() { return static_cast<std::int64_t>(::time(nullptr)); }
 
@@ -42,7 +42,8 @@ bool is_stale(const struct stat& st, const std::string& content, const std::stri
 // Removes `path` if it is still the file that was judged.
 void remove_stale(const std::string& path, const struct stat& judged) {
     struct stat st;
-    if (::lstat(path.c_str(), &st) != 0 || st.st_ino != judged.st_ino || st.st_mtim.tv_sec != judged.st_mtim.tv_sec) return;
+    if (::lstat(path.c_str(), &st) != 0 || st.st_ino != judged.st_ino || st.st_mtim.tv_sec != judged.st_mtim.tv_sec)
+        return;
     log_warning("Removing the stale lock file " + path + ": its owner is gone");
     ::unlink(path.c_str());
 }
@@ -73,7 +74,8 @@ Status DotLock::acquire(const std::string& path, const std::string& hostname, st
             }
         }
         if (std::chrono::steady_clock::now() >= deadline)
-            return fail(ErrorCode::InUse, path + " is held by somebody else for too long; if no mail program is running, remove it");
+            return fail(ErrorCode::InUse,
+                        path + " is held by somebody else for too long; if no mail program is running, remove it");
         struct timespec pause = {0, pause_ns};
         ::nanosleep(&pause, nullptr);
         if (pause_ns < 20'000'000) pause_ns *= 2;

@@ -37,14 +37,16 @@ Status Maildir::append_uids(std::string_view lines, std::uint64_t expected_size)
     UniqueFd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) return fail_errno("open(" + path + ")");
     if (Status written = write_all(fd.get(), lines, path); !written) {
-        if (::ftruncate(fd.get(), static_cast<off_t>(expected_size)) != 0) written.error().detail += " (and could not be undone)";
+        if (::ftruncate(fd.get(), static_cast<off_t>(expected_size)) != 0)
+            written.error().detail += " (and could not be undone)";
         return written;
     }
     return {};
 }
 
 Status Maildir::rewrite_uids(std::string_view text, bool sync) {
-    return replace_file(paths_.control + "/dovecot-uidlist", text, options_.file_mode, sync && options_.fsync != MailboxOptions::Fsync::Never);
+    return replace_file(paths_.control + "/dovecot-uidlist", text, options_.file_mode,
+                        sync && options_.fsync != MailboxOptions::Fsync::Never);
 }
 
 Status Maildir::sync_uids() {
@@ -91,7 +93,8 @@ Status Maildir::write_keywords(const std::vector<std::string>& names, bool sync)
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < kFileKeywords; ++i)
         if (!names[i].empty()) text += fmt::format("{} {}\n", i, names[i]);
-    return replace_file(paths_.control + "/dovecot-keywords", text, options_.file_mode, sync && options_.fsync != MailboxOptions::Fsync::Never);
+    return replace_file(paths_.control + "/dovecot-keywords", text, options_.file_mode,
+                        sync && options_.fsync != MailboxOptions::Fsync::Never);
 }
 
 }  // namespace culver

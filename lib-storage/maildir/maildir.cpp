@@ -135,7 +135,8 @@ Status Maildir::scan(bool cur, bool in_new, const std::function<void(const Found
             if (entry->d_type != DT_REG) {
                 struct stat st;
                 if (entry->d_type != DT_UNKNOWN ||
-                    ::fstatat(::dirfd(directory.get()), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+                    ::fstatat(::dirfd(directory.get()), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+                    !S_ISREG(st.st_mode))
                     continue;
             }
             auto parsed = parse_file_name(name);
@@ -232,7 +233,8 @@ Status Maildir::place(TemporaryFile& temporary, const StoredFile& as) {
 
 Status Maildir::link(const std::string& source, const StoredFile& as) {
     std::string to = path(as);
-    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, to.c_str(), 0) != 0) return fail_errno("link(" + source + ", " + to + ")");
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, to.c_str(), 0) != 0)
+        return fail_errno("link(" + source + ", " + to + ")");
     return {};
 }
 
@@ -255,7 +257,8 @@ void Maildir::clean_temporaries() {
     if (directory == nullptr) return;
     while (const struct dirent* entry = ::readdir(directory.get())) {
         if (entry->d_name[0] == '.') continue;
-        if (::fstatat(::dirfd(directory.get()), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (::fstatat(::dirfd(directory.get()), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+            continue;
         if (st.st_mtim.tv_sec < now - kTemporaryAge && st.st_ctim.tv_sec < now - kTemporaryAge)
             ::unlinkat(::dirfd(directory.get()), entry->d_name, 0);
     }

@@ -66,8 +66,9 @@ void add_flag(std::string_view name, std::uint8_t& system, std::vector<std::stri
 void dump(Mailbox& mailbox) {
     auto view = check(mailbox.open_view(Mailbox::Access::ReadOnly));
     auto status = check(mailbox.status());
-    std::printf("uidvalidity %u\nuidnext %u\nguid %s\nhighestmodseq %llu\nmessages %u\n", status.uid_validity, status.uid_next.value,
-                status.guid.c_str(), static_cast<unsigned long long>(status.highest_modseq.value), status.messages);
+    std::printf("uidvalidity %u\nuidnext %u\nguid %s\nhighestmodseq %llu\nmessages %u\n", status.uid_validity,
+                status.uid_next.value, status.guid.c_str(),
+                static_cast<unsigned long long>(status.highest_modseq.value), status.messages);
     auto keywords = mailbox.keywords();
     std::vector<MessageInfo> all;
     view->visit_all([&](Seq, const MessageInfo& info) { all.push_back(info); });
@@ -77,8 +78,10 @@ void dump(Mailbox& mailbox) {
             if ((info.flags.system & flag) != 0) flags.push_back(std::string("\\") + word);
         for (std::size_t i = 0; i < keywords.size(); ++i)
             if (info.flags.keywords.test(i)) flags.push_back(keywords[i]);
-        std::printf("%u (%s) %lld %llu %s\n", info.uid.value, join(flags, " ").c_str(), static_cast<long long>(info.internal_date),
-                    static_cast<unsigned long long>(check(mailbox.virtual_size(info.uid))), check(mailbox.message_guid(info.uid)).c_str());
+        std::printf("%u (%s) %lld %llu %s\n", info.uid.value, join(flags, " ").c_str(),
+                    static_cast<long long>(info.internal_date),
+                    static_cast<unsigned long long>(check(mailbox.virtual_size(info.uid))),
+                    check(mailbox.message_guid(info.uid)).c_str());
     }
 }
 
@@ -92,11 +95,13 @@ void save(Mailbox& mailbox, const std::string& text, const SaveOptions& options,
 
 std::string message_of(std::size_t size) {
     std::string text = "From: a@example.org\r\nTo: b@example.org\r\nSubject: test\r\n\r\n";
-    while (text.size() < size) text += "The quick brown fox jumps over the lazy dog.\r\n";
+    while (text.size() < size)
+        text += "The quick brown fox jumps over the lazy dog.\r\n";
     return text;
 }
 
-void bench(MailboxCache& cache, const MailboxPaths& paths, const MailboxOptions& options, std::string_view what, unsigned n) {
+void bench(MailboxCache& cache, const MailboxPaths& paths, const MailboxOptions& options, std::string_view what,
+           unsigned n) {
     auto mailbox = check(cache.open(paths, options));
     const std::string text = message_of(4000);
     double cpu = cpu_seconds(), wall = wall_seconds();
@@ -130,7 +135,8 @@ void bench(MailboxCache& cache, const MailboxPaths& paths, const MailboxOptions&
         }
     }
     double spent = cpu_seconds() - cpu, took = wall_seconds() - wall;
-    std::printf("%-8s n=%u cpu %.1f us each, wall %.1f us each", std::string(what).c_str(), n, spent / n * 1e6, took / n * 1e6);
+    std::printf("%-8s n=%u cpu %.1f us each, wall %.1f us each", std::string(what).c_str(), n, spent / n * 1e6,
+                took / n * 1e6);
     cache.flush();
     std::printf(", with flush cpu %.1f us\n", (cpu_seconds() - cpu) / n * 1e6);
 }
@@ -148,7 +154,8 @@ int main(int argc, char** argv) {
     double cpu = cpu_seconds(), wall = wall_seconds();
     MailboxCache cache;
     auto mailbox = check(cache.open(paths, options));
-    if (args[0] == "bench") std::printf("open     cpu %.1f ms, wall %.1f ms\n", (cpu_seconds() - cpu) * 1e3, (wall_seconds() - wall) * 1e3);
+    if (args[0] == "bench")
+        std::printf("open     cpu %.1f ms, wall %.1f ms\n", (cpu_seconds() - cpu) * 1e3, (wall_seconds() - wall) * 1e3);
     if (args[0] == "dump") dump(*mailbox);
     if (args[0] == "append" || args[0] == "deliver") {
         SaveOptions save_options;
@@ -161,14 +168,17 @@ int main(int argc, char** argv) {
                 size = parse_uint32(args[i]).value_or(200);
         }
         for (unsigned i = 0; i < count; ++i)
-            save(*mailbox, message_of(size), save_options, args[0] == "append" ? SaveTransaction::Uids::Durable : SaveTransaction::Uids::NotTold);
+            save(*mailbox, message_of(size), save_options,
+                 args[0] == "append" ? SaveTransaction::Uids::Durable : SaveTransaction::Uids::NotTold);
     }
     if (args[0] == "store" && args.size() > 3) {
         Uid uid{parse_uint32(args[2]).value_or(0)};
         for (std::size_t i = 3; i < args.size(); ++i) {
             StoreChange change;
             char sign = args[i].empty() ? '+' : args[i][0];
-            change.operation = sign == '-' ? FlagOperation::Remove : sign == '=' ? FlagOperation::Replace : FlagOperation::Add;
+            change.operation = sign == '-'   ? FlagOperation::Remove
+                               : sign == '=' ? FlagOperation::Replace
+                                             : FlagOperation::Add;
             add_flag(std::string_view(args[i]).substr(1), change.system, change.keywords);
             check(mailbox->store(std::span(&uid, 1), change));
         }

@@ -75,11 +75,13 @@ protected:
 
 TEST_F(DamageTest, OwnFilesOfAnyLengthAndContent) {
     std::mt19937 random(1);
-    for (const char* name : {"INBOX/culver.index", "INBOX/culver.index.log", "INBOX/culver.cache", "INBOX/culver.modseq"}) {
+    for (const char* name :
+         {"INBOX/culver.index", "INBOX/culver.index.log", "INBOX/culver.cache", "INBOX/culver.modseq"}) {
         std::string path = name;
         expect_nothing_lost("before " + path);
         const std::string good = read(path);
-        for (std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{17}, good.size() / 2, good.size() > 0 ? good.size() - 1 : 0}) {
+        for (std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{17}, good.size() / 2,
+                                   good.size() > 0 ? good.size() - 1 : 0}) {
             write(path, good.substr(0, length));
             expect_nothing_lost(path + " cut to " + std::to_string(length));
         }
@@ -124,8 +126,9 @@ TEST_F(DamageTest, TheUidlistIsMissingTornOrRubbishButTheIndexKnows) {
     const std::string good = read("INBOX/dovecot-uidlist");
     ::unlink((root_ + "/INBOX/dovecot-uidlist").c_str());
     expect_nothing_lost("uidlist missing");
-    for (const std::string& bad : {std::string(), std::string("rubbish"), std::string(3000, '\0'), good.substr(0, good.size() / 2),
-                                   good.substr(0, good.size() - 5), good + "11 :half", good + "\n\nx y z\n", good.substr(0, 10)}) {
+    for (const std::string& bad :
+         {std::string(), std::string("rubbish"), std::string(3000, '\0'), good.substr(0, good.size() / 2),
+          good.substr(0, good.size() - 5), good + "11 :half", good + "\n\nx y z\n", good.substr(0, 10)}) {
         write("INBOX/dovecot-uidlist", bad);
         expect_nothing_lost("uidlist: " + bad.substr(0, 40));
         EXPECT_TRUE(read("INBOX/dovecot-uidlist").ends_with("\n"));
@@ -133,18 +136,21 @@ TEST_F(DamageTest, TheUidlistIsMissingTornOrRubbishButTheIndexKnows) {
 }
 
 TEST_F(DamageTest, WithoutAnIndexATornUidlistKeepsWhatItSays) {
-    for (const char* file : {"culver.index", "culver.index.log"}) ::unlink((root_ + "/INBOX/" + file).c_str());
+    for (const char* file : {"culver.index", "culver.index.log"})
+        ::unlink((root_ + "/INBOX/" + file).c_str());
     write("INBOX/dovecot-uidlist", read("INBOX/dovecot-uidlist") + "17 :1700000000.torn-of");
     expect_nothing_lost("torn uidlist");
 }
 
 TEST_F(DamageTest, AUidlistOfVersionOneIsRead) {
-    for (const char* file : {"culver.index", "culver.index.log"}) ::unlink((root_ + "/INBOX/" + file).c_str());
+    for (const char* file : {"culver.index", "culver.index.log"})
+        ::unlink((root_ + "/INBOX/" + file).c_str());
     std::string text = read("INBOX/dovecot-uidlist"), old = "1 " + std::to_string(uid_validity_) + " 10\n";
     std::istringstream lines(text);
     std::string line;
     std::getline(lines, line);
-    while (std::getline(lines, line)) old += line.substr(0, line.find(' ')) + " " + line.substr(line.find(':') + 1) + "\n";
+    while (std::getline(lines, line))
+        old += line.substr(0, line.find(' ')) + " " + line.substr(line.find(':') + 1) + "\n";
     write("INBOX/dovecot-uidlist", old);
     expect_nothing_lost("version 1");
     EXPECT_TRUE(read("INBOX/dovecot-uidlist").starts_with("3 V"));
@@ -231,12 +237,14 @@ int in_child(const std::function<int()>& work) {
 
 TEST_F(DamageTest, AReadOnlyMailboxCanBeRead) {
     if (::getuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
-    for (const char* directory : {"", "/INBOX", "/INBOX/cur", "/INBOX/new", "/INBOX/tmp"}) ::chmod((root_ + directory).c_str(), 0555);
+    for (const char* directory : {"", "/INBOX", "/INBOX/cur", "/INBOX/new", "/INBOX/tmp"})
+        ::chmod((root_ + directory).c_str(), 0555);
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root_ + "/INBOX"))
         if (entry.is_regular_file()) ::chmod(entry.path().c_str(), 0444);
     for (bool with_index : {true, false}) {
         if (!with_index)
-            for (const char* file : {"culver.index", "culver.index.log", "culver.lock"}) ::unlink((root_ + "/INBOX/" + file).c_str());
+            for (const char* file : {"culver.index", "culver.index.log", "culver.lock"})
+                ::unlink((root_ + "/INBOX/" + file).c_str());
         EXPECT_EQ(in_child([&] {
                       if (::setgid(65534) != 0 || ::setuid(65534) != 0) return 10;
                       MailboxCache cache;
@@ -253,7 +261,9 @@ TEST_F(DamageTest, AReadOnlyMailboxCanBeRead) {
                       auto save = (*mailbox)->begin_save();
                       if (save && (*save)->begin({})) return 16;
                       return 0;
-                  }), 0) << (with_index ? "with" : "without") << " an index";
+                  }),
+                  0)
+            << (with_index ? "with" : "without") << " an index";
     }
 }
 
@@ -285,7 +295,8 @@ TEST_F(DamageTest, AWriteThatFailsLeavesNothingAndTheSessionLivesOn) {
                   if (!files("tmp").empty()) return 18;
                   mailbox->reset();
                   return tell(**cache.open(paths(), options())) == before_ ? 0 : 19;
-              }), 0);
+              }),
+              0);
     cache_ = std::make_unique<MailboxCache>();
     EXPECT_EQ(tell(*open()), before_);
 }

@@ -81,7 +81,8 @@ protected:
         auto saved = (*transaction)->commit(SaveTransaction::Uids::NotTold);
         ASSERT_TRUE(saved) << saved.error().detail;
     }
-    void drop_file(const std::string& place, const std::string& name, const std::string& text = "Subject: x\n\nbody\n") {
+    void drop_file(const std::string& place, const std::string& name,
+                   const std::string& text = "Subject: x\n\nbody\n") {
         std::filesystem::create_directories(root_ + "/INBOX/" + place);
         std::ofstream(root_ + "/INBOX/" + place + "/" + name) << text;
     }
@@ -96,7 +97,9 @@ protected:
         std::ifstream in(root_ + "/" + path);
         return {std::istreambuf_iterator<char>(in), {}};
     }
-    void write(const std::string& path, const std::string& text) const { std::ofstream(root_ + "/" + path, std::ios::trunc) << text; }
+    void write(const std::string& path, const std::string& text) const {
+        std::ofstream(root_ + "/" + path, std::ios::trunc) << text;
+    }
 
     static std::unique_ptr<MailboxView> view(Mailbox& mailbox, Mailbox::Access access = Mailbox::Access::ReadWrite) {
         auto opened = mailbox.open_view(access);

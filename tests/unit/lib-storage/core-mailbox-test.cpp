@@ -11,7 +11,8 @@ TEST_F(MailboxTest, AnEmptyMailboxHasAUidvalidityAndNothingElse) {
     EXPECT_EQ(status->uid_next.value, 1U);
     EXPECT_NE(status->uid_validity, 0U);
     EXPECT_EQ(status->guid.size(), 32U);
-    EXPECT_TRUE(read("INBOX/dovecot-uidlist").starts_with("3 V" + std::to_string(status->uid_validity) + " N1 G" + status->guid));
+    EXPECT_TRUE(read("INBOX/dovecot-uidlist")
+                    .starts_with("3 V" + std::to_string(status->uid_validity) + " N1 G" + status->guid));
 }
 
 TEST_F(MailboxTest, AnAppendedMessageIsThereWithFlagsDateAndSize) {
@@ -204,7 +205,8 @@ TEST_F(MailboxTest, FilesOfOtherProgramsAreFoundAndNumberedInOrder) {
     ASSERT_EQ(session->exists(), 2U);
     EXPECT_EQ(*mailbox->message_guid({1}), "1700000001.V1I2M3.host");
     EXPECT_EQ(*mailbox->virtual_size({1}), 20U);
-    EXPECT_NE(read("INBOX/dovecot-uidlist").find("\n1 :1700000001.V1I2M3.host\n2 :1700000002.V1I2M3.host\n"), std::string::npos);
+    EXPECT_NE(read("INBOX/dovecot-uidlist").find("\n1 :1700000001.V1I2M3.host\n2 :1700000002.V1I2M3.host\n"),
+              std::string::npos);
 }
 
 TEST_F(MailboxTest, FlagsSetByOtherProgramsAreSeenAndRemovedFilesAreExpunged) {
@@ -229,12 +231,14 @@ TEST_F(MailboxTest, SubscribersAreCalledForChangesOfOtherProcesses) {
     auto other = stranger.open(paths(), options());
     ASSERT_TRUE(other);
     deliver(**other, "a\n");
-    for (int i = 0; i < 100 && calls == 0; ++i) ::usleep(10000);
+    for (int i = 0; i < 100 && calls == 0; ++i)
+        ::usleep(10000);
     EXPECT_EQ(calls, 1);
     auto session = view(*mailbox);
     sync(*session);
     drop_file("new", "1700000002.V1I2M3.host");
-    for (int i = 0; i < 100 && calls == 1; ++i) ::usleep(10000);
+    for (int i = 0; i < 100 && calls == 1; ++i)
+        ::usleep(10000);
     EXPECT_EQ(calls, 2);
 }
 
@@ -276,7 +280,8 @@ TEST_F(MailboxTest, KeywordsPastThe26thSurviveTheLossOfTheIndex) {
     auto mailbox = open();
     append(*mailbox, "a\n", {}, 2);
     std::vector<std::string> names;
-    for (int i = 0; i < 40; ++i) names.push_back("kw" + std::to_string(i));
+    for (int i = 0; i < 40; ++i)
+        names.push_back("kw" + std::to_string(i));
     store(*mailbox, {{1}}, FlagOperation::Add, 0, names);
     auto first = mailbox->keywords();
     EXPECT_EQ(first, names);
@@ -331,7 +336,8 @@ TEST_F(MailboxTest, ABigMessageThatIsCutWhileItIsReadEndsInZeros) {
     ASSERT_TRUE(file);
     ASSERT_EQ(::truncate((root_ + "/INBOX/cur/" + files("cur")[0]).c_str(), 10), 0);
     std::size_t sum = 0;
-    for (char c : (*file)->bytes()) sum += c == 'x' ? 1 : 0;
+    for (char c : (*file)->bytes())
+        sum += c == 'x' ? 1 : 0;
     EXPECT_LE(sum, 4096U);
 }
 
@@ -341,7 +347,8 @@ TEST_F(MailboxTest, AManyTimesChangedMailboxStaysSmallOnDisk) {
     MailboxCache stranger;
     auto other = *stranger.open(paths(), options());
     auto session = view(*other);
-    for (int i = 0; i < 12000; ++i) store(*mailbox, {{2}}, i % 2 == 0 ? FlagOperation::Add : FlagOperation::Remove, kSeen);
+    for (int i = 0; i < 12000; ++i)
+        store(*mailbox, {{2}}, i % 2 == 0 ? FlagOperation::Add : FlagOperation::Remove, kSeen);
     cache_->flush();
     store(*mailbox, {{3}}, FlagOperation::Add, kSeen);
     EXPECT_LT(std::filesystem::file_size(root_ + "/INBOX/culver.index.log"), 600000U);

@@ -28,7 +28,8 @@ protected:
                     if (session->exists() > 0) {
                         Uid uid = session->uid_at({static_cast<std::uint32_t>(random() % session->exists() + 1)});
                         store(mailbox, {uid}, random() % 2 == 0 ? FlagOperation::Add : FlagOperation::Remove, kSeen,
-                              random() % 4 == 0 ? std::vector<std::string>{"k" + std::to_string(random() % 5)} : std::vector<std::string>());
+                              random() % 4 == 0 ? std::vector<std::string>{"k" + std::to_string(random() % 5)}
+                                                : std::vector<std::string>());
                     }
                     break;
                 case 3:
@@ -55,12 +56,14 @@ protected:
                             EXPECT_EQ(file.error().code, ErrorCode::NotFound) << file.error().detail;
                         }
                         mailbox.cache(uid, CacheField::Body, "value");
-                        mailbox.cached(uid, CacheField::Body, [](std::string_view value) { EXPECT_EQ(value, "value"); });
+                        mailbox.cached(uid, CacheField::Body,
+                                       [](std::string_view value) { EXPECT_EQ(value, "value"); });
                     }
                     break;
                 default: break;
             }
-            auto changes = sync(*session, random() % 2 == 0 ? MailboxView::Expunges::Report : MailboxView::Expunges::Hold);
+            auto changes =
+                sync(*session, random() % 2 == 0 ? MailboxView::Expunges::Report : MailboxView::Expunges::Hold);
             std::uint32_t last = 0;
             session->visit_all([&](Seq, const MessageInfo& info) {
                 EXPECT_GT(info.uid.value, last);
@@ -97,8 +100,10 @@ TEST_F(StressTest, ThreadsOnOneMailboxDoNotDisturbEachOther) {
     make("Other");
     auto mailbox = open(), other = open("Other");
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < 4; ++i) threads.emplace_back([&, i] { work(*mailbox, *other, i, 60); });
-    for (auto& thread : threads) thread.join();
+    for (unsigned i = 0; i < 4; ++i)
+        threads.emplace_back([&, i] { work(*mailbox, *other, i, 60); });
+    for (auto& thread : threads)
+        thread.join();
     mailbox.reset();
     other.reset();
     expect_consistent();
@@ -167,8 +172,8 @@ TEST_F(StressTest, ProcessesOnOneMailboxDoNotDisturbEachOther) {
 
 TEST_F(StressTest, KillingAProcessAtAnyMomentLosesNothingThatWasAcknowledged) {
     cache_.reset();
-    std::map<std::uint32_t, std::string> alive;   // uid -> id
-    std::map<std::uint32_t, int> flagged;         // uid -> with keyword
+    std::map<std::uint32_t, std::string> alive;  // uid -> id
+    std::map<std::uint32_t, int> flagged;  // uid -> with keyword
     std::set<std::uint32_t> dead, doomed;
     std::mt19937 random(7);
     const char* rounds_text = std::getenv("CULVER_KILL_ROUNDS");
@@ -187,7 +192,8 @@ TEST_F(StressTest, KillingAProcessAtAnyMomentLosesNothingThatWasAcknowledged) {
         EXPECT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
         std::string text;
         char buffer[65536];
-        for (ssize_t n; (n = ::read(report[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+        for (ssize_t n; (n = ::read(report[0], buffer, sizeof buffer)) > 0;)
+            text.append(buffer, static_cast<std::size_t>(n));
         ::close(report[0]);
         std::istringstream lines(text);
         for (std::string line; std::getline(lines, line);) {
