@@ -106,8 +106,8 @@ private:
     void tell(Session& session, const ListEntry& entry) const {
         Attributes attributes;
         attributes.add("\\Subscribed", query_.return_subscribed && entry.subscribed);
-        attributes.add("\\NonExistent", is_extended_ && (entry.nonexistent || entry.noselect));
-        attributes.add("\\Noselect", !is_extended_ && (entry.nonexistent || entry.noselect));
+        attributes.add("\\NonExistent", is_extended_ && entry.nonexistent);
+        attributes.add("\\Noselect", entry.noselect || (!is_extended_ && entry.nonexistent));
         attributes.add("\\Noinferiors", entry.noinferiors);
         if (query_.return_children && entry.has_children && !entry.noinferiors)
             attributes.add(*entry.has_children ? "\\HasChildren" : "\\HasNoChildren");
