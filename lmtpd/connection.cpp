@@ -104,6 +104,11 @@ void Connection::on_ready(Ready ready) {
         return;
     }
     update_interest();
+    if (interest_ == Interest::Read && !dialogue_.wants_input()) {
+        // It talks on while an answer is awaited, which few do: only now is it worth a system call not to listen.
+        front_.loop.set_interest(stream_.fd(), Interest::None);
+        interest_ = Interest::None;
+    }
 }
 
 void Connection::receive() {
@@ -119,6 +124,8 @@ void Connection::receive() {
     }
     last_heard_ = EventLoop::Clock::now();
     dialogue_.feed({buffer, got});
+    // Replies that wait for one to a lookup go out together with it.
+    if (lookup_ != 0 && dialogue_.has_output()) return;
     flush();
 }
 
@@ -192,6 +199,8 @@ void Connection::update_interest() {
             if (auto connection = self.lock()) connection->on_ready(ready);
         });
         watched_ = true;
+    } else if (wanted == Interest::None && interest_ == Interest::Read) {
+        return;  // on_ready stops listening if anything comes
     } else if (wanted != interest_) {
         front_.loop.set_interest(stream_.fd(), wanted);
     }
