@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -111,7 +112,8 @@ void ClientConnection::handle_auth(std::string_view line) {
         if (!request->initial_response)
             return refuse_now(request->id, "\tcode=invalid_base64\treason=Invalid base64 data in initial response");
     }
-    request->mechanism = spec->make(request->auth);
+    request->mechanism = spec->make(request->auth, engine->settings());
+    request->is_costly = spec->is_costly;
     requests_[request->id] = request;
     auto hold = request->auth.no_penalty ? std::chrono::milliseconds(0)
                                          : server_.penalties().hold(request->auth.remote_ip, EventLoop::Clock::now());
@@ -198,7 +200,12 @@ void ClientConnection::apply(const RequestPtr& request, SaslStep step) {
 
 // Applies the rules for names. False: the request has been refused.
 bool ClientConnection::name_user(const RequestPtr& request, const SaslStep& step) {
-    auto named = request->engine->set_user(request->auth, step.user);
+    const AuthSettings& settings = request->engine->settings();
+    AuthRequest& auth = request->auth;
+    bool by_certificate = settings.ssl_username_from_cert && auth.valid_client_cert && !auth.cert_username.empty();
+    auto named = request->engine->set_user(auth, by_certificate ? auth.cert_username : step.user);
+    if (named && settings.ssl_require_client_cert && !auth.valid_client_cert)
+        named = fail(ErrorCode::InvalidArgument, "Client didn't present valid SSL certificate");
     if (named && !step.authorization.empty()) named = request->engine->set_login_user(request->auth, step.authorization);
     if (named) return true;
     if (request->engine->settings().verbose)
@@ -232,16 +239,26 @@ void ClientConnection::walk_on(const RequestPtr& request, const std::shared_ptr<
 void ClientConnection::look_up_credentials(const RequestPtr& request, SaslStep step) {
     if (!name_user(request, step)) return;
     request->state = ClientRequest::State::Working;
-    auto found = std::make_shared<Credentials>();
-    auto done = [&server = server_, request, found] {
-        ClientConnection* self = server.client(request->connection);
-        if (!self || !self->is_under_way(*request)) return;
-        if (found->result != AuthResult::Ok) return self->refuse(request, found->result);
-        self->apply(request, request->mechanism->with_credentials(found->password.reveal()));
+    struct Outcome {
+        Credentials found;
+        SaslStep step;
     };
+    auto outcome = std::make_shared<Outcome>();
+    Work work = request->engine->lookup_work(request->auth);
+    if (request->is_costly) work = std::max(work, Work::Cpu);
     bool accepted = server_.run(
-        request->engine->lookup_work(request->auth),
-        [request, found] { *found = request->engine->lookup_credentials(request->auth); }, done);
+        work,
+        [request, outcome] {
+            outcome->found = request->engine->lookup_credentials(request->auth);
+            if (outcome->found.result == AuthResult::Ok)
+                outcome->step = request->mechanism->with_credentials(outcome->found.password.reveal());
+        },
+        [&server = server_, request, outcome] {
+            ClientConnection* self = server.client(request->connection);
+            if (!self || !self->is_under_way(*request)) return;
+            if (outcome->found.result != AuthResult::Ok) return self->refuse(request, outcome->found.result);
+            self->apply(request, std::move(outcome->step));
+        });
     if (!accepted) refuse(request, AuthResult::InternalFailure);
 }
 
@@ -299,8 +316,12 @@ void ClientConnection::refuse(const RequestPtr& request, AuthResult result, std:
     if (!reason.empty()) append_auth_field(line, "reason", reason);
     line += '\n';
     auto delay = auth.no_delay ? std::chrono::milliseconds(0) : request->engine->settings().failure_delay;
-    if (result != AuthResult::InternalFailure && !auth.no_penalty)
-        server_.penalties().failed(auth.remote_ip, auth.user, auth.password.reveal(), EventLoop::Clock::now() + delay);
+    if (result != AuthResult::InternalFailure && !auth.no_penalty) {
+        // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.
+        std::string guess = auth.password.empty() ? random_bytes(8) : std::string(auth.password.reveal());
+        server_.penalties().failed(auth.remote_ip, auth.user, guess, EventLoop::Clock::now() + delay);
+        ::explicit_bzero(guess.data(), guess.size());
+    }
     if (delay.count() == 0) return finish(*request, line);
     server_.refuse_later(request, std::move(line), delay);
 }

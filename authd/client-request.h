@@ -20,6 +20,7 @@ struct ClientRequest {
     std::unique_ptr<Mechanism> mechanism;
     std::optional<std::string> initial_response;
     bool final_response_ok = false;
+    bool is_costly = false;       // its mechanism derives keys: off the loop
     bool keep_for_pickup = false;  // came by a login socket: a mail process may ask for it
     unsigned steps = 0;
     enum class State { Held, WaitingForClient, Working, SendingFinal, Refused } state = State::Held;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/mechanism.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 
@@ -16,6 +17,24 @@ std::vector<std::string> words(std::string_view text) {
     std::vector<std::string> out;
     for (std::string_view word : split_words(text)) out.emplace_back(word);
     return out;
+}
+
+// Mechanisms that Dovecot 2.3 has and Culver has not: named in the log, not offered, and no reason to stay down.
+constexpr std::string_view kOthersMechanisms[] = {"GSSAPI", "GSS-SPNEGO", "NTLM", "RPA", "APOP", "OTP", "SKEY", "XOAUTH2", "OAUTHBEARER"};
+
+Status check_mechanisms(const std::vector<std::string>& names, bool any_passdb) {
+    for (const std::string& name : names) {
+        const MechanismSpec* spec = find_mechanism(name);
+        if (spec) {
+            if (any_passdb || !spec->needs_passdb) continue;
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("No passdbs specified in configuration file. {} mechanism needs one", name));
+        }
+        if (std::find(std::begin(kOthersMechanisms), std::end(kOthersMechanisms), name) == std::end(kOthersMechanisms))
+            return fail(ErrorCode::InvalidArgument, fmt::format("Unknown authentication mechanism '{}' in auth_mechanisms", name));
+        log_error(fmt::format("Authentication mechanism '{}' is not supported and is not offered: remove it from auth_mechanisms", name));
+    }
+    return {};
 }
 
 bool is_verbose(const std::string& setting, bool fallback) { return setting == "default" ? fallback : setting == "yes"; }
@@ -57,11 +76,7 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
         engine->passdbs_.push_back(std::move(entry));
     }
     bool any_normal = std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });
-    if (!any_normal && !engine->settings_.mechanisms.empty()) {
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("No passdbs specified in configuration file. {} mechanism needs one",
-                                engine->settings_.mechanisms.front()));
-    }
+    TRY(check_mechanisms(engine->settings_.mechanisms, any_normal));
     std::vector<UserDbSettings> userdbs = engine->settings_.userdbs;
     if (userdbs.empty()) {
         UserDbSettings implied;

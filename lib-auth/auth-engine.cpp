@@ -244,7 +244,9 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         chain.credentials = SecretString(text);
         ::explicit_bzero(text.data(), text.size());
     }
-    if (result == AuthResult::Ok && !allowed && chain.password) return AuthResult::Mismatch;
+    // A lookup for LMTP or doveadm is no login: networks do not matter to it.
+    bool is_login = chain.password || !request.mechanism.empty();
+    if (result == AuthResult::Ok && !allowed && is_login) return AuthResult::Mismatch;
     return result;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "lib-auth/auth-request.h"
+#include "lib-auth/auth-settings.h"
 #include "lib-base/secret-string.h"
 
 namespace culver {
@@ -51,7 +52,8 @@ struct MechanismSpec {
     std::string_view name;
     std::string_view flags;     // as on the MECH line, words separated by TAB
     bool needs_passdb = true;   // false: lives without any passdb (ANONYMOUS)
-    std::unique_ptr<Mechanism> (*make)(const AuthRequest& request) = nullptr;
+    std::unique_ptr<Mechanism> (*make)(const AuthRequest& request, const AuthSettings& settings) = nullptr;
+    bool is_costly = false;     // deriving its keys from a plain password keeps a core busy
 };
 std::span<const MechanismSpec> mechanism_specs();
 // Any case; null if unknown.

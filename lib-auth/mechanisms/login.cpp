@@ -26,6 +26,6 @@ private:
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_login(const AuthRequest&) { return std::make_unique<Login>(); }
+std::unique_ptr<Mechanism> make_login(const AuthRequest&, const AuthSettings&) { return std::make_unique<Login>(); }
 
 }  // namespace culver::mechanisms

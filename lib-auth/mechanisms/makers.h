@@ -5,7 +5,13 @@
 
 namespace culver::mechanisms {
 
-std::unique_ptr<Mechanism> make_plain(const AuthRequest& request);
-std::unique_ptr<Mechanism> make_login(const AuthRequest& request);
+std::unique_ptr<Mechanism> make_plain(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_login(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_cram_md5(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_digest_md5(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_scram_sha1(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_scram_sha256(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_external(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_anonymous(const AuthRequest& request, const AuthSettings& settings);
 
 }  // namespace culver::mechanisms

@@ -23,6 +23,6 @@ public:
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_plain(const AuthRequest&) { return std::make_unique<Plain>(); }
+std::unique_ptr<Mechanism> make_plain(const AuthRequest&, const AuthSettings&) { return std::make_unique<Plain>(); }
 
 }  // namespace culver::mechanisms

@@ -9,6 +9,12 @@ namespace {
 constexpr MechanismSpec kSpecs[] = {
     {"PLAIN", "plaintext", true, mechanisms::make_plain},
     {"LOGIN", "plaintext", true, mechanisms::make_login},
+    {"CRAM-MD5", "dictionary\tactive", true, mechanisms::make_cram_md5},
+    {"DIGEST-MD5", "dictionary\tactive\tmutual-auth", true, mechanisms::make_digest_md5},
+    {"SCRAM-SHA-1", "mutual-auth", true, mechanisms::make_scram_sha1, true},
+    {"SCRAM-SHA-256", "mutual-auth", true, mechanisms::make_scram_sha256, true},
+    {"EXTERNAL", "", true, mechanisms::make_external},
+    {"ANONYMOUS", "anonymous", false, mechanisms::make_anonymous},
 };
 }
 
