@@ -23,7 +23,8 @@ ScanResult CommandScanner::scan(std::string_view buffer) {
     if (buffer.size() < line_begin_) return {};  // the literal's bytes are still coming
     const std::size_t lf = buffer.find('\n', position_ < line_begin_ ? line_begin_ : position_);
     const std::size_t line_end = lf == std::string_view::npos ? buffer.size() : lf;
-    if (line_bytes_ + (line_end - line_begin_) > limits_.line) return {ScanResult::Kind::TooLong, line_end, line_end, 0, false};
+    if (line_bytes_ + (line_end - line_begin_) > limits_.line)
+        return {ScanResult::Kind::TooLong, line_end, line_end, 0, false};
     position_ = line_end;
     if (lf == std::string_view::npos) return {};
     std::string_view line = buffer.substr(line_begin_, lf - line_begin_);
@@ -47,7 +48,8 @@ ScanResult CommandScanner::literal_found(std::string_view line, std::size_t line
     // A number too large for 64 bits is a literal all the same: one that is too large.
     const std::uint64_t size = parse_uint64(digits).value_or(UINT64_MAX);
     found_ = {ScanResult::Kind::NeedLiteral, lf + 1, line_begin + line.size(), size, synchronising};
-    if (size > limits_.literal || size > limits_.literals - literal_bytes_) found_.kind = ScanResult::Kind::LiteralTooLarge;
+    if (size > limits_.literal || size > limits_.literals - literal_bytes_)
+        found_.kind = ScanResult::Kind::LiteralTooLarge;
     line_bytes_ += line.size();
     waiting_ = true;
     return found_;

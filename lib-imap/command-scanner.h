@@ -19,7 +19,7 @@ struct ScanLimits {
 struct ScanResult {
     enum class Kind {
         NeedLine,         // read more
-        NeedLiteral,      // a literal of `literal_size` bytes is announced; its bytes begin at `length`. Then accept_literal()
+        NeedLiteral,      // a literal of `literal_size` bytes is announced; its bytes begin at `length`; accept_literal()
         Complete,         // the command takes `length` bytes, its line end included
         TooLong,          // the line is longer than allowed
         LiteralTooLarge,  // like NeedLiteral, but over a limit: accept_literal() must not be called

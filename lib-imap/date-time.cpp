@@ -43,10 +43,12 @@ std::optional<std::int64_t> parse_date_time(std::string_view text) {
     if (blank == std::string_view::npos || text.size() != blank + 15) return std::nullopt;
     const auto date = parse_day(text.substr(0, blank));
     const std::string_view clock = text.substr(blank + 1);
-    const auto hour = digits(clock.substr(0, 2)), minute = digits(clock.substr(3, 2)), second = digits(clock.substr(6, 2));
+    const auto hour = digits(clock.substr(0, 2)), minute = digits(clock.substr(3, 2));
+    const auto second = digits(clock.substr(6, 2));
     const auto zone_hour = digits(clock.substr(10, 2)), zone_minute = digits(clock.substr(12, 2));
     if (!date || !hour || !minute || !second || !zone_hour || !zone_minute) return std::nullopt;
-    if (clock[2] != ':' || clock[5] != ':' || clock[8] != ' ' || (clock[9] != '+' && clock[9] != '-')) return std::nullopt;
+    if (clock[2] != ':' || clock[5] != ':' || clock[8] != ' ') return std::nullopt;
+    if (clock[9] != '+' && clock[9] != '-') return std::nullopt;
     if (*hour > 23 || *minute > 59 || *second > 60 || *zone_minute > 59 || *zone_hour > 23) return std::nullopt;
     const int offset = (*zone_hour * 60 + *zone_minute) * (clock[9] == '-' ? -1 : 1);
     return date->days() * 86400 + *hour * 3600 + *minute * 60 + *second - offset * 60;

@@ -9,7 +9,7 @@ namespace culver {
 
 namespace {
 
-// Runs of wildcards as one: "*" if there is a "*" in the run, else "%". Without this "*%*%*%…" would cost time for nothing.
+// Runs of wildcards as one: "*" if there is a "*" in the run, else "%". Without this "*%*%*%…" would only cost time.
 std::string merge_wildcards(std::string_view pattern) {
     std::string merged;
     merged.reserve(pattern.size());

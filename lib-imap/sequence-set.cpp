@@ -49,7 +49,8 @@ SequenceSet SequenceSet::of(std::span<const std::uint32_t> numbers) {
     bool ascending = true;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         if (i > 0 && numbers[i] < numbers[i - 1]) ascending = false;
-        if (ascending && !set.ranges_.empty() && numbers[i] - set.ranges_.back().last <= 1) set.ranges_.back().last = numbers[i];
+        const bool adjacent = ascending && !set.ranges_.empty() && numbers[i] - set.ranges_.back().last <= 1;
+        if (adjacent) set.ranges_.back().last = numbers[i];
         else set.ranges_.push_back({numbers[i], numbers[i]});
     }
     if (!ascending) set.normalise();

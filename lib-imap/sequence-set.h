@@ -48,7 +48,8 @@ public:
 private:
     void normalise();
     std::vector<Range> ranges_;
-    std::optional<Range> star_;  // merged range(s) with "*": from the smallest number combined with it; first = kStar for "*"
+    // Merged range(s) with "*": from the smallest number combined with it; first = kStar for "*" alone.
+    std::optional<Range> star_;
 };
 
 }  // namespace culver

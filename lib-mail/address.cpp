@@ -19,7 +19,8 @@ public:
             if (!reader_.next_is(',')) return;
             reader_.advance();
             const Step blanks = reader_.skip_blanks();
-            if (blanks == Step::Error) addresses_.push_back({std::nullopt, std::nullopt, "MISSING_MAILBOX", "MISSING_DOMAIN"});
+            if (blanks == Step::Error)
+                addresses_.push_back({std::nullopt, std::nullopt, "MISSING_MAILBOX", "MISSING_DOMAIN"});
             if (blanks != Step::More) return;
         }
     }

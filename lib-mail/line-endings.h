@@ -1,7 +1,7 @@
 // Line endings: messages are stored with LF, CRLF or a mixture, and shown to every client with CRLF.
 //
 // The "CRLF form" of a message is its bytes with a CR put before every LF that has none. A bare CR stays as it is.
-// Sizes and offsets in that form are called virtual; RFC822.SIZE, partial FETCH and the W= of a Maildir name are virtual.
+// Sizes and offsets in that form are called virtual: RFC822.SIZE, partial FETCH, the W= of a Maildir name.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ std::string to_crlf(std::string_view stored);
 // Every CRLF becomes LF; bare CR and bare LF stay.
 std::string to_lf(std::string_view text);
 
-// Reads the CRLF form of stored bytes piece by piece, in bounded memory. Does not own the bytes (usually a mapped file).
+// Reads the CRLF form of stored bytes piece by piece, in bounded memory. Does not own the bytes (usually mapped).
 // Not shared between threads.
 class CrlfReader {
 public:

@@ -9,8 +9,8 @@ namespace culver {
 
 inline constexpr std::size_t kReferenceLimit = 1000;  // ids of one field; the last ones count most, the rest is ignored
 
-// The ids of a value in their order, without angle brackets, quoting and comments resolved: <"a"@b> is a@b. What is no id
-// is skipped. At most kReferenceLimit. Linear.
+// The ids of a value in their order, without angle brackets, quoting and comments resolved: <"a"@b> is a@b. What is no
+// id is skipped. At most kReferenceLimit. Linear.
 std::vector<std::string> message_ids(std::string_view value);
 
 }  // namespace culver

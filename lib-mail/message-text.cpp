@@ -25,7 +25,8 @@ std::string_view next_piece(std::string_view body, bool base64) {
     end = end == std::string_view::npos || end == 0 ? kPiece : end + 1;
     if (!base64) return body.substr(0, end);
     const auto is_digit = [](char c) { return c > ' '; };
-    std::size_t digits = static_cast<std::size_t>(std::count_if(body.begin(), body.begin() + static_cast<std::ptrdiff_t>(end), is_digit));
+    const std::string_view piece = body.substr(0, end);
+    auto digits = static_cast<std::size_t>(std::count_if(piece.begin(), piece.end(), is_digit));
     while (digits % 4 != 0 && end > 1)
         if (is_digit(body[--end])) --digits;
     return body.substr(0, end);

@@ -181,7 +181,8 @@ MimeFields parse_mime_fields(std::string_view header, bool in_multipart) {
         else if (is("Transfer-Encoding") && !fields.encoding) read_encoding(structured(field), fields);
         else if (is("ID") && !fields.id) fields.id = field.value();
         else if (is("Description") && !fields.description) fields.description = field.value();
-        else if (is("Disposition") && fields.disposition_parameters.empty()) read_disposition(structured(field), fields);
+        else if (is("Disposition") && fields.disposition_parameters.empty())
+            read_disposition(structured(field), fields);
         else if (is("Language") && fields.languages.empty()) read_languages(structured(field), fields);
         else if (is("Location") && !fields.location) fields.location = field.value();
         else if (is("MD5") && !fields.md5) fields.md5 = field.value();

@@ -92,8 +92,8 @@ private:
         return line;
     }
 
-    // Which boundary the current line is, Found::kEnd if none. The innermost wins; only the beginning of the line has to
-    // match, but a longer match is better than a shorter one.
+    // Which boundary the current line is, Found::kEnd if none. The innermost wins; only the beginning of the line has
+    // to match, but a longer match is better than a shorter one.
     std::size_t matching_boundary() const {
         if (boundaries_.empty() || message_.compare(here_.offset, 2, "--") != 0) return Found::kEnd;
         const std::string_view rest = line().substr(2);

@@ -198,7 +198,8 @@ private:
         } else if (name_ == "OLDER" || name_ == "YOUNGER") {
             key = make(Kind::InternalDate);
             check_parameter();
-            const std::int64_t limit = std::int64_t(std::time(nullptr)) - in_.nz_number("Invalid search interval parameter");
+            const std::int64_t now = std::time(nullptr);
+            const std::int64_t limit = now - in_.nz_number("Invalid search interval parameter");
             if (name_ == "OLDER") key.to = limit + 1;
             else key.from = limit;
         } else if (name_ == "MODSEQ") {
@@ -234,7 +235,8 @@ private:
     std::string text() {
         const std::string bytes = parameter();
         std::string utf8 = to_utf8(charset_, bytes).value_or(bytes);
-        const bool is_utf8 = charset_.empty() || equals_ignore_case(charset_, "utf-8") || equals_ignore_case(charset_, "us-ascii");
+        const bool is_utf8 =
+            charset_.empty() || equals_ignore_case(charset_, "utf-8") || equals_ignore_case(charset_, "us-ascii");
         if (is_utf8 && !is_valid_utf8(bytes)) in_.fail("Invalid search key");
         return utf8;
     }

@@ -7,12 +7,12 @@ namespace culver {
 
 namespace {
 
-// What mail clients ask for when they show a list, and what searches look into. The cache's version has to change with it.
+// What mail clients ask for when they show a list, and what searches look into. The cache's version changes with it.
 constexpr std::string_view kCachedFields[] = {
     "Date",       "Subject",    "From",     "To",         "Cc",         "Bcc",        "Sender",   "Reply-To",
     "Message-ID", "In-Reply-To", "References", "Content-Type", "X-Priority", "Priority", "Importance", "Newsgroups",
-    "List-Id",    "List-Post",  "X-Mailer", "User-Agent", "Return-Path", "Delivered-To", "MIME-Version", "Content-Transfer-Encoding",
-    "X-Spam-Flag", "X-Spam-Status", "Auto-Submitted", "Precedence",
+    "List-Id",    "List-Post",  "X-Mailer", "User-Agent", "Return-Path", "Delivered-To", "MIME-Version",
+    "Content-Transfer-Encoding", "X-Spam-Flag", "X-Spam-Status", "Auto-Submitted", "Precedence",
 };
 
 // More than this is not worth a place in the cache.
@@ -58,8 +58,8 @@ bool MessageSource::is_cached_field(std::string_view name) {
 
 Result<std::string_view> MessageSource::common_fields() {
     if (common_fields_) return *common_fields_;
-    if (mailbox_.cached(uid_, CacheField::Headers, [&](std::string_view value) { common_fields_ = std::string(value); }))
-        return *common_fields_;
+    const auto take = [&](std::string_view value) { common_fields_ = std::string(value); };
+    if (mailbox_.cached(uid_, CacheField::Headers, take)) return *common_fields_;
     const std::string_view all = TRY(header());
     std::string fields;
     HeaderReader reader(all);

@@ -28,8 +28,8 @@ public:
 
     // Is a field of that name among those that are cached?
     static bool is_cached_field(std::string_view name);
-    // The cached fields of the header in their order, as stored, each with its line end; no blank line. From the cache, or
-    // from the file, and then cached. Valid as long as this object.
+    // The cached fields of the header in their order, as stored, each with its line end; no blank line. From the cache,
+    // or from the file, and then cached. Valid as long as this object.
     Result<std::string_view> common_fields();
 
 private:
