@@ -1,5 +1,7 @@
 #include "imapd/imap-session.h"
 
+#include <exception>
+
 #include <fmt/format.h>
 
 #include "imapd/capability.h"
@@ -76,7 +78,7 @@ ImapSession::Next ImapSession::work() {
             say_bye("Server shutting down.", "Server shutting down.");
             break;
         }
-        more = step();
+        more = guarded_step();
     }
     check_timeout();
     if (!ended_ && !client_.is_gone()) client_.flush();
@@ -95,6 +97,18 @@ ImapSession::Next ImapSession::work() {
     if (!command_) std::vector<std::string>().swap(keywords_);
     parked_at_ = Clock::now();
     return Next::Park;
+}
+
+// Memory that runs out in one command (vsz_limit) ends that session; the other sessions of the process go on.
+bool ImapSession::guarded_step() {
+    try {
+        return step();
+    } catch (const std::exception& error) {
+        log_error(fmt::format("{}: {}; if memory ran out, raise vsz_limit of service imap", spec_ ? spec_->name : "-",
+                              error.what()));
+        say_bye("Internal error occurred. Refer to server log for more information.", "Internal error");
+        return false;
+    }
 }
 
 // One command, or one piece of a waiting one. False: nothing to do until something happens.
@@ -318,9 +332,9 @@ std::string ImapSession::end_reason() const {
     if (ended_) return "Disconnected: Logged out";
     switch (client_.gone()) {
         case ClientStream::Gone::OutputTimeout:
-            return "Disconnected: Disconnected for inactivity in reading our output";
+            return "Disconnected: Inactivity in reading our output";
         case ClientStream::Gone::InputTimeout:
-            return "Disconnected: Disconnected for inactivity";
+            return "Disconnected: Inactivity";
         default:
             break;
     }

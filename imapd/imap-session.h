@@ -58,6 +58,7 @@ public:
 
 private:
     bool begin();
+    bool guarded_step();
     bool step();
     bool handle_literal(const ScanResult& found);
     void handle_line(std::string_view line, std::size_t length);

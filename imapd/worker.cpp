@@ -1,5 +1,6 @@
 #include "imapd/worker.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -122,6 +123,8 @@ private:
 }  // namespace
 
 int run_worker() {
+    // An arena per thread would reserve more address space than vsz_limit allows, and keep what parked sessions free.
+    ::mallopt(M_ARENA_MAX, 2);
     auto channel = WorkerChannel::take_over("imap");
     if (!channel) {
         log_line(LogLevel::Fatal, channel.error().detail);
