@@ -142,6 +142,23 @@ def answers(client, messages):
     return out
 
 
+def without_header_ends(text):
+    """Without the line ends at the end of the HEADER, HEADER.FIELDS and MIME sections of parts.
+
+    Where a header ends without a blank line, or a boundary line follows it at once, Dovecot sometimes shows its last line
+    end and sometimes not (for all messages of one run alike); in the sizes it always counts. Culver always shows it.
+    """
+    out, at = b"", 0
+    for match in re.finditer(rb"BODY\[[0-9.]+\.(?:HEADER|HEADER\.FIELDS [^\]]*|MIME)\] \{(\d+)\}\r\n", text):
+        if match.start() < at:
+            continue
+        end = match.end() + int(match[1])
+        header = text[match.end():end]
+        out += text[at:match.start()] + match[0].split(b"{")[0] + header.rstrip(b"\r\n")
+        at = end
+    return out + text[at:]
+
+
 def random_header(rng):
     words = [b"a", b"b", b"c.d", b'"q w"', b'"x\\"y"', b"<", b">", b"@", b"@", b",", b",", b":", b";", b"(c)", b"(n(e)s)",
              b" ", b" ", b".", b"[1]", b"\\", b'"', b"(", b")", b"\xc3\xa4", b"\n ", b'""', b"a@b", b"<a@b>", b"/", b"=",
@@ -198,7 +215,7 @@ def main():
                 some = messages[begin:begin + 50]
                 texts = [text for _, text in some]
                 for (name, text), theirs, ours in zip(some, answers(reference, texts), answers(culver, texts)):
-                    if theirs == ours:
+                    if theirs == ours or without_header_ends(theirs) == without_header_ends(ours):
                         continue
                     different += 1
                     if different <= options.show:
