@@ -151,7 +151,7 @@ void parse_content_type(std::string_view value, MimeFields& fields) {
     std::string type, subtype;
     if (reader.skip_blanks() != Step::More) return;
     Step step = reader.mime_token(type);
-    if (step == Step::Error) return;
+    if (type.empty() || step == Step::Error) return;
     if (step == Step::More) {
         if (!reader.next_is('/')) return;
         reader.advance();
