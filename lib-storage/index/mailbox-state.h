@@ -99,6 +99,11 @@ public:
     Status adopt(std::vector<Message> messages, std::vector<char> names, std::vector<KeywordSet> keyword_sets,
                  std::unordered_map<std::uint32_t, std::string> odd_infos,
                  std::unordered_map<std::uint32_t, std::string> fields);
+    // Room for so many more messages, before a large transaction.
+    void reserve(std::size_t messages, std::size_t name_bytes) {
+        messages_.reserve(messages_.size() + messages);
+        names_.reserve(names_.size() + name_bytes);
+    }
     // Drops gone messages and unused names; memory is given back. Uids keep their order.
     void compact();
     // Every message carries `modseq`, history begins anew: what clients know from before cannot be trusted.

@@ -47,6 +47,7 @@ public:
     void next_uid(Uid next);
     void guid(std::string_view guid);
 
+    void reserve(std::size_t bytes) { out_.bytes().reserve(out_.bytes().size() + bytes); }
     bool empty() const { return out_.bytes().empty(); }
     // True if a client could see a difference: the transaction needs a modseq of its own.
     bool is_visible() const { return visible_; }

@@ -146,9 +146,9 @@ std::size_t DiskScanNames::find_slot(std::string_view name, std::uint64_t hash) 
     return slot;
 }
 
-std::optional<std::uint32_t> DiskScanNames::take(std::string_view name) {
+std::optional<std::uint32_t> DiskScanNames::take(std::string_view name, std::uint64_t hash) {
     if (table_.empty()) return {};
-    std::size_t slot = find_slot(name, keyed_hash(name, seed_));
+    std::size_t slot = find_slot(name, hash);
     if (table_[slot] == kFree) return {};
     return static_cast<std::uint32_t>(std::exchange(table_[slot], kTaken));
 }

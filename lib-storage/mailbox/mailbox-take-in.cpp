@@ -37,8 +37,16 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     std::vector<ScanArrival> unknown;
     std::vector<ScanArrival> known;
     known.reserve(arrivals.size());
-    for (ScanArrival& arrival : arrivals) {
-        if (auto entry = scan.names.take(scan.base(arrival))) {
+    std::vector<std::uint64_t> hashes;
+    hashes.reserve(arrivals.size());
+    for (const ScanArrival& arrival : arrivals)
+        hashes.push_back(scan.names.hash(scan.base(arrival)));
+    for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        if (i + 24 < hashes.size()) scan.names.prefetch_slot(hashes[i + 24]);
+        if (i + 16 < hashes.size()) scan.names.prefetch_entry(hashes[i + 16]);
+        if (i + 8 < hashes.size()) scan.names.prefetch_name(hashes[i + 8]);
+        ScanArrival& arrival = arrivals[i];
+        if (auto entry = scan.names.take(scan.base(arrival), hashes[i])) {
             arrival.entry = *entry;
             arrival.uid = entries[*entry].uid;
             known.push_back(arrival);
@@ -90,6 +98,12 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     scan.arrivals = std::move(known);
     const bool stat_now = scan.arrivals.size() <= kStatAtOnce;
     std::uint32_t highest_in_cur = 0;
+    constexpr std::size_t kMany = 1000, kRecordSize = 96;
+    if (scan.arrivals.size() > kMany) {
+        writer.transaction.reserve(scan.arrivals.size() * kRecordSize + scan.text.size());
+        std::unique_lock lock(state_mutex_);
+        state_.reserve(scan.arrivals.size(), scan.text.size());
+    }
     for (const ScanArrival& arrival : scan.arrivals) {
         NewMessage message;
         message.uid = {arrival.uid};
