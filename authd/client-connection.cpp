@@ -194,6 +194,7 @@ void ClientConnection::apply(const RequestPtr& request, SaslStep step) {
         case SaslStep::Kind::Failure:
             if (request->engine->settings().verbose && !step.data.empty())
                 log_info(fmt::format("{}({}): {}", to_lower(request->auth.mechanism), request->auth.log_identity(), step.data));
+            request->auth.fields.clear();  // what the databases said is for those who have proven themselves
             return refuse(request, AuthResult::Mismatch);
     }
 }
@@ -273,6 +274,7 @@ void ClientConnection::succeed(const RequestPtr& request, SaslStep step) {
     }
     if (request->auth.user.empty() && !name_user(request, step)) return;
     if (step.has_data) request->auth.fields.set("resp", base64_encode(step.data));
+    if (request->auth.mechanism == "ANONYMOUS") request->auth.fields.set("anonymous", "", false);
     decided(request, request->engine->accept(request->auth));
 }
 

@@ -57,6 +57,7 @@ void MasterConnection::handle_line(std::string_view line) {
     if (protocol_ == AuthProtocol::Master) {
         if (command == "REQUEST") return handle_request(line);
         if (command == "CPID") return;
+        if (command == "PENALTY-LIST" || command == "PENALTY-CLEAR") return handle_penalty(line);
         if (command == "CACHE-FLUSH") {
             auto fields = split(line, '\t');
             auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
@@ -190,6 +191,24 @@ void MasterConnection::handle_list(std::string_view line) {
             self->write(*text + fmt::format("DONE\t{}\t{}\n", id, *status ? "" : "fail"));
         });
     if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
+}
+
+// PENALTY-LIST id: a line PENALTY id address level milliseconds for each held address, then DONE id.
+// PENALTY-CLEAR id [address ...]: OK id count.
+void MasterConnection::handle_penalty(std::string_view line) {
+    auto fields = split(line, '\t');
+    auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
+    if (!id) return cut_off("PENALTY without an id");
+    PenaltyBox& box = server_.penalties();
+    if (fields[0] == "PENALTY-CLEAR") {
+        std::size_t count = fields.size() == 2 ? box.clear() : 0;
+        for (std::size_t i = 2; i < fields.size(); ++i) count += box.clear(tab_unescape(fields[i]));
+        return lines_->write(fmt::format("OK\t{}\t{}\n", *id, count));
+    }
+    std::string out;
+    for (const PenaltyBox::Entry& entry : box.list(EventLoop::Clock::now()))
+        out += fmt::format("PENALTY\t{}\t{}\t{}\t{}\n", *id, entry.address, entry.level, entry.left.count());
+    lines_->write(out + fmt::format("DONE\t{}\t\n", *id));
 }
 
 void MasterConnection::handle_request(std::string_view line) {

@@ -26,6 +26,7 @@ private:
     void handle_user(std::string_view line);
     void handle_pass(std::string_view line);
     void handle_list(std::string_view line);
+    void handle_penalty(std::string_view line);
     void handle_request(std::string_view line);
     LookupPtr parse_lookup(std::string_view line);
     bool may_see(const Lookup& lookup) const;

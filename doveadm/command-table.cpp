@@ -21,6 +21,7 @@ const std::vector<const CommandSpec*>& command_table() {
         &kMailboxStatus,
         &kMailboxSubscribe,
         &kMailboxUnsubscribe,
+        &kPenalty,
         &kPw,
         &kUser,
         &kReload,

@@ -145,16 +145,40 @@ Result<std::vector<std::string>> AuthMasterClient::list_users(const std::string&
     }
 }
 
-Result<std::uint64_t> AuthMasterClient::flush_cache(const std::vector<std::string>& users) {
-    std::string line = TRY(impl_->ask([&](std::uint32_t id) {
-        std::string request = fmt::format("CACHE-FLUSH\t{}", id);
-        for (const std::string& user : users) request += '\t' + tab_escape(user);
-        return request + '\n';
-    }));
+namespace {
+std::string with_words(std::string_view command, std::uint32_t id, const std::vector<std::string>& words) {
+    std::string request = fmt::format("{}\t{}", command, id);
+    for (const std::string& word : words) request += '\t' + tab_escape(word);
+    return request + '\n';
+}
+
+Result<std::uint64_t> parse_count(const std::string& line, std::string_view what) {
     auto fields = split(line, '\t');
     auto count = fields.size() > 2 ? parse_uint64(fields[2]) : std::nullopt;
-    if (fields[0] != "OK" || !count) return fail(ErrorCode::Unavailable, "the auth process refused to flush its cache");
+    if (fields[0] != "OK" || !count) return fail(ErrorCode::Unavailable, fmt::format("the auth process refused to {}", what));
     return *count;
+}
+}  // namespace
+
+Result<std::uint64_t> AuthMasterClient::flush_cache(const std::vector<std::string>& users) {
+    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("CACHE-FLUSH", id, users); })), "flush its cache");
+}
+
+Result<std::uint64_t> AuthMasterClient::clear_penalties(const std::vector<std::string>& addresses) {
+    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("PENALTY-CLEAR", id, addresses); })), "forget penalties");
+}
+
+Result<std::vector<AuthMasterClient::Penalty>> AuthMasterClient::list_penalties() {
+    std::vector<Penalty> out;
+    Result<std::string> line = impl_->ask([](std::uint32_t id) { return with_words("PENALTY-LIST", id, {}); });
+    while (true) {
+        if (!line) return fail(line.error());
+        auto fields = split(*line, '\t');
+        if (fields[0] == "DONE") return out;
+        if (fields[0] != "PENALTY" || fields.size() < 5) return fail(ErrorCode::Unavailable, "unexpected reply of the auth process to PENALTY-LIST");
+        out.push_back({tab_unescape(fields[2]), parse_uint32(fields[3]).value_or(0), std::chrono::milliseconds(parse_uint64(fields[4]).value_or(0))});
+        line = impl_->read_line(Clock::now() + kTimeout);
+    }
 }
 
 }  // namespace culver

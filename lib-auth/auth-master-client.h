@@ -1,6 +1,7 @@
 // The master side of the auth protocol: "who is this, where is the mail" (docs/auth-protocol.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,6 +47,16 @@ public:
     Result<std::optional<UserRecord>> pick_up_login(const LoginTicket& ticket);
     Result<std::vector<std::string>> list_users(const std::string& service);
     Result<std::uint64_t> flush_cache(const std::vector<std::string>& users);
+
+    // Addresses whose next login is held back because they guess passwords. Master sockets only.
+    struct Penalty {
+        std::string address;  // an address, a network like 2001:db8:1::/48, or empty: clients without an address
+        std::uint32_t level = 0;
+        std::chrono::milliseconds left{0};
+    };
+    Result<std::vector<Penalty>> list_penalties();
+    // All, or those of these addresses; returns how many were forgotten.
+    Result<std::uint64_t> clear_penalties(const std::vector<std::string>& addresses);
 
 private:
     struct Impl;

@@ -19,6 +19,7 @@ namespace culver {
 namespace {
 constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 1;
 constexpr std::size_t kFileLimit = 1ull << 32;
+constexpr off_t kLargeFile = 16 << 20;
 constexpr std::size_t kLineLimit = 64 * 1024;
 constexpr std::size_t kRegistryLimit = 1000, kConfigLimit = 1 << 20;
 constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
@@ -201,10 +202,16 @@ Result<PasswdFile::Stamp> PasswdFile::stamp() const {
 bool PasswdFile::is_current() {
     auto now = stamp();
     std::lock_guard lock(mutex_);
-    return now && table_ && *now == stamp_;
+    bool current = now && table_ && *now == stamp_;
+    checked_ = current ? Clock::now() : Clock::time_point{};
+    return current;
 }
 
 Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
+    {
+        std::lock_guard lock(mutex_);
+        if (table_ && Clock::now() - checked_ < std::chrono::milliseconds(1)) return table_;
+    }
     auto now = stamp();
     if (!now) return fail(now.error());
     {
@@ -217,6 +224,11 @@ Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
     {
         std::lock_guard lock(mutex_);
         if (table_ && *now == stamp_) return table_;
+    }
+    if (now->size > kLargeFile) {
+        // Two of these at once might not fit into vsz_limit; whoever asks meanwhile waits for the new one.
+        std::lock_guard lock(mutex_);
+        table_.reset();
     }
     std::string text = TRY(read_file(path_, kFileLimit));
     auto fresh = PasswdFileTable::parse(std::move(text));

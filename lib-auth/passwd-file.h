@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -98,11 +99,13 @@ private:
         }
     };
     Result<Stamp> stamp() const;
+    using Clock = std::chrono::steady_clock;
 
     std::string path_;
-    std::mutex mutex_;       // guards stamp_ and table_
+    std::mutex mutex_;       // guards stamp_, checked_ and table_
     std::mutex load_mutex_;  // one reader at a time; taken before mutex_
     Stamp stamp_;
+    Clock::time_point checked_;  // when is_current() last found it so: table() right behind it need not look again
     std::shared_ptr<const PasswdFileTable> table_;  // shared with lookups under way in other threads
 };
 

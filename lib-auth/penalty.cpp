@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "lib-base/random.h"
 #include "lib-base/text.h"
 #include "lib-net/ip-address.h"
@@ -41,7 +43,11 @@ std::string PenaltyBox::bucket_name(std::string_view remote_ip) {
     if (!address) return "";
     if (!address->is_ipv6()) return address->to_string();
     // Whoever has one address of a site has all of them.
-    return hex_encode(address->bytes().substr(0, 6)) + "::/48";
+    std::string_view b = address->bytes();
+    auto group = [&](std::size_t i) {
+        return fmt::format("{:x}", static_cast<unsigned char>(b[i]) << 8 | static_cast<unsigned char>(b[i + 1]));
+    };
+    return group(0) + ':' + group(2) + ':' + group(4) + "::/48";
 }
 
 std::uint64_t PenaltyBox::guess_hash(std::string_view user, std::string_view password) const {
@@ -89,6 +95,14 @@ void PenaltyBox::failed(std::string_view remote_ip, std::string_view user, std::
 void PenaltyBox::succeeded(std::string_view remote_ip) {
     if (!buckets_.empty()) buckets_.erase(bucket_name(remote_ip));
 }
+
+std::size_t PenaltyBox::clear() {
+    std::size_t count = buckets_.size();
+    buckets_.clear();
+    return count;
+}
+
+std::size_t PenaltyBox::clear(std::string_view remote_ip) { return buckets_.erase(bucket_name(remote_ip)); }
 
 std::vector<PenaltyBox::Entry> PenaltyBox::list(Clock::time_point now) const {
     std::vector<Entry> out;

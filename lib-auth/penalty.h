@@ -26,6 +26,9 @@ public:
     // A wrong guess whose refusal reaches the client at `answered`.
     void failed(std::string_view remote_ip, std::string_view user, std::string_view password, Clock::time_point answered);
     void succeeded(std::string_view remote_ip);
+    // Forgets all buckets, or the one of an address; returns how many.
+    std::size_t clear();
+    std::size_t clear(std::string_view remote_ip);
 
     struct Entry {
         std::string address;  // the bucket's name

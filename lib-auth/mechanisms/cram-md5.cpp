@@ -26,8 +26,8 @@ public:
     }
 
     SaslStep step(std::string_view message) override {
-        // The server speaks first; an initial response is nothing that RFC 2195 knows.
-        if (challenge_.empty()) return message.empty() ? start() : SaslStep::failure("initial response is not allowed");
+        // The server speaks first; RFC 2195 knows no initial response, and one that comes is not looked at.
+        if (challenge_.empty()) return start();
         std::size_t blank = message.rfind(' ');
         if (blank == message.npos) return SaslStep::failure("invalid input");
         user_ = message.substr(0, blank);

@@ -61,7 +61,7 @@ public:
     }
 
     SaslStep step(std::string_view message) override {
-        if (nonce_.empty()) return message.empty() ? start() : SaslStep::failure("initial response is not allowed");
+        if (nonce_.empty()) return start();  // the server speaks first
         auto fields = parse_fields(message);
         if (!fields) return SaslStep::failure("invalid input");
         fields_ = std::move(*fields);

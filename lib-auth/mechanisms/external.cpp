@@ -6,11 +6,12 @@ namespace culver::mechanisms {
 namespace {
 class External final : public Mechanism {
 public:
-    explicit External(const AuthRequest& request) : user_(request.valid_client_cert ? request.cert_username : "") {}
+    External(const AuthRequest& request, const AuthSettings& settings)
+        : user_(request.valid_client_cert && settings.ssl_username_from_cert ? request.cert_username : "") {}
 
     SaslStep step(std::string_view message) override {
         // Never a name out of the message alone: a certificate without a user name lets nobody in.
-        if (user_.empty()) return SaslStep::failure("no valid client certificate with a user name");
+        if (user_.empty()) return SaslStep::failure("no valid client certificate with a user name, or auth_ssl_username_from_cert is not yes");
         if (message.find('\0') != message.npos) return SaslStep::failure("invalid input");
         return SaslStep::check_password(user_, message, "");
     }
@@ -20,8 +21,8 @@ private:
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_external(const AuthRequest& request, const AuthSettings&) {
-    return std::make_unique<External>(request);
+std::unique_ptr<Mechanism> make_external(const AuthRequest& request, const AuthSettings& settings) {
+    return std::make_unique<External>(request, settings);
 }
 
 }  // namespace culver::mechanisms

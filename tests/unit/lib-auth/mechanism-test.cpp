@@ -11,8 +11,10 @@ namespace {
 
 using schemes::Digest;
 
-std::unique_ptr<Mechanism> make(std::string_view name, const AuthRequest& request = {}) {
-    return find_mechanism(name)->make(request, AuthSettings{});
+std::unique_ptr<Mechanism> make(std::string_view name, const AuthRequest& request = {}, bool name_from_certificate = true) {
+    AuthSettings settings;
+    settings.ssl_username_from_cert = name_from_certificate;
+    return find_mechanism(name)->make(request, settings);
 }
 std::string stored(std::string_view scheme, std::string_view password, std::string_view user = "alice") {
     return *generate_password(scheme, {password, user, {}});
@@ -135,6 +137,7 @@ TEST(Mechanism, ExternalBelievesOnlyAVerifiedCertificateWithAName) {
     EXPECT_EQ(make("EXTERNAL", request)->step("").kind, SaslStep::Kind::Failure) << "not verified";
     request.valid_client_cert = true;
     EXPECT_EQ(make("EXTERNAL", request)->step("").user, "alice");
+    EXPECT_EQ(make("EXTERNAL", request, false)->step("").kind, SaslStep::Kind::Failure) << "auth_ssl_username_from_cert = no";
     request.cert_username = "";
     EXPECT_EQ(make("EXTERNAL", request)->step("alice").kind, SaslStep::Kind::Failure) << "a certificate without a name";
 }
