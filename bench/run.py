@@ -150,7 +150,7 @@ def fill(peer, user, count):
         with open(path, "w") as file:
             file.write(text)
         os.utime(path, (1600000000 + number * 1000,) * 2)
-    subprocess.run(["chown", "-R", "vmail:vmail", f"{peer.home}"], check=True)
+    subprocess.run(["chown", "-R", "vmail:vmail", os.path.dirname(directory)], check=True)
 
 
 MEASUREMENTS = {}

@@ -50,21 +50,49 @@ void remove_stale(const std::string& path, const struct stat& judged) {
 
 }  // namespace
 
-Status DotLock::acquire(const std::string& path, const std::string& hostname, std::chrono::milliseconds patience) {
+// Writes the owner into the anchor and gives it the lock's name. Unable: this file system has no second names.
+DotLock::Taken DotLock::link_anchor(const std::string& path, const std::string& anchor, const std::string& owner) {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        if (!anchor_) anchor_.reset(::open(anchor.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+        struct stat st;
+        if (!anchor_ || ::fstat(anchor_.get(), &st) != 0 || !S_ISREG(st.st_mode)) return Taken::Unable;
+        if (st.st_nlink > 1) return Taken::No;  // held: its content is the holder's
+        if (st.st_nlink == 1) {
+            const auto size = static_cast<ssize_t>(owner.size());
+            if (::pwrite(anchor_.get(), owner.data(), owner.size(), 0) != size) return Taken::Unable;
+            if (st.st_size != size && ::ftruncate(anchor_.get(), size) != 0) return Taken::Unable;
+            if (::link(anchor.c_str(), path.c_str()) == 0) return Taken::Yes;
+            if (errno == EEXIST) return Taken::No;
+            if (errno != ENOENT) return Taken::Unable;
+        }
+        anchor_.reset();  // somebody removed it
+    }
+    return Taken::Unable;
+}
+
+// True when made, false when somebody has it.
+Result<bool> DotLock::create(const std::string& path, const std::string& owner) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd && errno == EEXIST) return false;
+    if (!fd) return fail_errno("open(" + path + ")");
+    if (Status written = write_all(fd.get(), owner, path); !written) {
+        ::unlink(path.c_str());
+        return fail(std::move(written).error());
+    }
+    return true;
+}
+
+Status DotLock::acquire(const std::string& path, const std::string& anchor, const std::string& hostname,
+                        std::chrono::milliseconds patience) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
+    const std::string owner = std::to_string(::getpid()) + ":" + hostname;
     long pause_ns = 200'000;
     while (true) {
-        UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (fd) {
-            std::string owner = std::to_string(::getpid()) + ":" + hostname;
-            if (Status written = write_all(fd.get(), owner, path); !written) {
-                ::unlink(path.c_str());
-                return written;
-            }
+        const Taken taken = link_anchor(path, anchor, owner);
+        if (taken == Taken::Yes || (taken == Taken::Unable && TRY(create(path, owner)))) {
             path_ = path;
             return {};
         }
-        if (errno != EEXIST) return fail_errno("open(" + path + ")");
         struct stat st;
         if (::lstat(path.c_str(), &st) == 0) {
             auto content = read_file(path, 1024);

@@ -59,7 +59,8 @@ Status Maildir::sync_uids() {
 }
 
 Status Maildir::lock_uids() {
-    if (uidlist_lock_depth_ == 0) TRY(uidlist_lock_.acquire(paths_.control + "/dovecot-uidlist.lock", hostname_));
+    if (uidlist_lock_depth_ == 0)
+        TRY(uidlist_lock_.acquire(paths_.control + "/dovecot-uidlist.lock", paths_.control + "/culver.uidlist-lock", hostname_));
     ++uidlist_lock_depth_;
     return {};
 }
