@@ -7,6 +7,7 @@ namespace culver::doveadm {
 const std::vector<const CommandSpec*>& command_table() {
     static const std::vector<const CommandSpec*> table = {
         &kAuthCacheFlush,
+        &kAuthExplain,
         &kAuthLogin,
         &kAuthLookup,
         &kAuthTest,

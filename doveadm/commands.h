@@ -5,7 +5,7 @@
 
 namespace culver::doveadm {
 
-extern const CommandSpec kAuthCacheFlush, kAuthLogin, kAuthLookup, kAuthTest;
+extern const CommandSpec kAuthCacheFlush, kAuthExplain, kAuthLogin, kAuthLookup, kAuthTest;
 extern const CommandSpec kConfig, kHelp, kPenalty, kPw, kUser;
 extern const CommandSpec kReload, kStop, kWho;
 extern const CommandSpec kMailboxCreate, kMailboxDelete, kMailboxList, kMailboxMutf7, kMailboxPath, kMailboxRename,

@@ -35,7 +35,7 @@ int run(Invocation& call) {
         call.fatal(penalties.error().detail);
         return kExitTemporary;
     }
-    call.out().columns({{"IP"}, {"penalty"}, {"held"}, {"explanation"}});
+    call.out().columns({{"IP", ""}, {"penalty", ""}, {"held", ""}, {"explanation", ""}});
     for (const auto& penalty : *penalties) {
         if (!is_shown(penalty.address, call.arguments())) continue;
         const auto seconds = (penalty.left.count() + 999) / 1000;

@@ -101,7 +101,7 @@ int run(Invocation& call) {
     for (const std::string& user : call.arguments())
         if (is_mask(user)) return list_users(call, client);
     const bool is_table = !call.has('e') && !call.has('f') && !call.has('u');
-    if (is_table) call.out().columns({{"field"}, {"value"}});
+    if (is_table) call.out().columns({{"field", ""}, {"value", ""}});
     int code = kExitOk;
     std::string missing;
     for (const std::string& user : call.arguments()) {
