@@ -66,11 +66,11 @@ void check_protocols(const Settings& settings, Findings& out) {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kPassDbs = {"pam", "passwd", "passwd-file", "static"};
-constexpr std::array<std::string_view, 4> kUserDbs = {"passwd", "passwd-file", "prefetch", "static"};
+constexpr std::array<std::string_view, 6> kPassDbs = {"pam", "passwd", "passwd-file", "shadow", "sql", "static"};
+constexpr std::array<std::string_view, 5> kUserDbs = {"passwd", "passwd-file", "prefetch", "sql", "static"};
 // Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 11> kOtherDbs = {"bsdauth", "checkpassword", "dict", "imap",     "ldap", "lua",
-                                                        "oauth2",  "shadow",        "sql",  "vpopmail", "nss"};
+constexpr std::array<std::string_view, 9> kOtherDbs = {"bsdauth", "checkpassword", "dict",     "imap", "ldap",
+                                                       "lua",     "oauth2",        "vpopmail", "nss"};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
@@ -78,7 +78,7 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
                   Findings& out) {
     if (known) return;
     std::string drivers =
-        kind == "passdb" ? "pam, passwd, passwd-file or static" : "passwd, passwd-file, prefetch or static";
+        kind == "passdb" ? "pam, passwd, passwd-file, shadow, sql or static" : "passwd, passwd-file, prefetch, sql or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
     else
@@ -125,7 +125,7 @@ bool userdb_gives(const UserDbSettings& db, std::string_view field) {
 bool may_give(const Settings& settings, std::string_view field) {
     return std::ranges::any_of(settings.userdbs(), [&](const UserDbSettings& db) {
         return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" ||
-               userdb_gives(db, field) || !holds(kUserDbs, db.driver);
+               db.driver == "sql" || userdb_gives(db, field) || !holds(kUserDbs, db.driver);
     });
 }
 

@@ -57,7 +57,7 @@ TEST_F(CheckTest, MissingPiecesAreNamedWithWhatToWrite) {
     finds(good + "mail_home = /h/%z\n", "mail_home: Failed to expand /h/%z: Unknown variable '%z'");
     finds(good + "mail_home =\n", "mail_location begins in the home, but users have none");
     finds(good + "mail_location = mbox:~/m\n", "Culver does not read mbox yet");
-    finds(good + "passdb {\n driver = sql\n}\n", "passdb: Culver does not have the driver sql yet");
+    finds(good + "passdb {\n driver = ldap\n}\n", "passdb: Culver does not have the driver ldap yet");
     finds(good + "userdb {\n driver = pasword\n}\n", "Unknown userdb driver 'pasword'");
     finds(good + "namespace a {\n prefix = x/\n}\n", "inbox=yes namespace missing");
     finds(good + "service lmtp {\n unix_listener /nosuch-culver/x {\n }\n}\n",
@@ -82,12 +82,12 @@ TEST_F(CheckTest, PasswordFilesAreReadLineByLine) {
     finds(config("PLAIN"), "users line 4: the scheme of b's password is PLAIN, so the hash itself is the password");
     finds(config("NOSUCH"), "Unknown password scheme NOSUCH");
     write("users", "a:{SHA512-CRYPT}" + hash + "`\nb:{SHA512-CRYPT}" + hash.substr(0, 80) +
-                       "\nc:{FOO}x\nd:{SSHA}x\nE:{PLAIN}x\n"
+                       "\nc:{FOO}x\nd:{LANMAN}x\nE:{PLAIN}x\n"
                        "c:{PLAIN}y\n:z\nf:{PLAIN\ng:{PLAIN}x\r\nh\n");
     finds(config("CRYPT"), "users line 1: user a: the password hash holds '`', which no hash has");
     finds(config("CRYPT"), "users line 2: user b: the password hash has");
     finds(config("CRYPT"), "users line 3: Unknown scheme FOO");
-    finds(config("CRYPT"), "users line 4: the password of d has the scheme SSHA, which Culver does not verify yet");
+    finds(config("CRYPT"), "users line 4: the password of d has the scheme LANMAN, which Culver does not verify yet");
     finds(config("CRYPT"), "users line 5: user E can never log in");
     finds(config("CRYPT"), "users line 6: User c exists more than once");
     finds(config("CRYPT"), "users line 7: the line has no user name");
