@@ -12,11 +12,16 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
         std::string AuthRequest::*member;
     };
     static constexpr Field kFields[] = {
-        {"service", &AuthRequest::service},           {"rip", &AuthRequest::remote_ip},
-        {"lip", &AuthRequest::local_ip},              {"rport", &AuthRequest::remote_port},
-        {"lport", &AuthRequest::local_port},          {"session", &AuthRequest::session},
-        {"real_rip", &AuthRequest::real_remote_ip},   {"real_lip", &AuthRequest::real_local_ip},
-        {"local_name", &AuthRequest::local_name},     {"client_id", &AuthRequest::client_id},
+        {"service", &AuthRequest::service},
+        {"rip", &AuthRequest::remote_ip},
+        {"lip", &AuthRequest::local_ip},
+        {"rport", &AuthRequest::remote_port},
+        {"lport", &AuthRequest::local_port},
+        {"session", &AuthRequest::session},
+        {"real_rip", &AuthRequest::real_remote_ip},
+        {"real_lip", &AuthRequest::real_local_ip},
+        {"local_name", &AuthRequest::local_name},
+        {"client_id", &AuthRequest::client_id},
         {"cert_username", &AuthRequest::cert_username},
     };
     for (const Field& field : kFields) {
@@ -55,8 +60,10 @@ Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) 
         std::string_view key = field->substr(0, equals);
         std::string_view value = equals == field->npos ? std::string_view() : field->substr(equals + 1);
         if (key == "resp") {
-            if (position <= line.size()) return fail(ErrorCode::InvalidArgument, "resp= isn't the last parameter of AUTH");
-            // "=": there and empty. Nothing: absent for old clients, there and empty for those that know "final-resp-ok".
+            if (position <= line.size())
+                return fail(ErrorCode::InvalidArgument, "resp= isn't the last parameter of AUTH");
+            // "=": there and empty. Nothing: absent for old clients, there and empty for those that know
+            // "final-resp-ok".
             if (value == "=") out.base64_response = "";
             else if (!value.empty() || minor_version >= 2) out.base64_response = std::string(value);
             continue;

@@ -1,6 +1,5 @@
 #include "authd/client-connection.h"
 
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,7 +46,8 @@ ClientConnection::~ClientConnection() {
 
 void ClientConnection::ended(const std::string& why) {
     if (!requests_.empty())
-        log_error(fmt::format("auth client {} disconnected with {} pending requests: {}", client_pid_, requests_.size(), why));
+        log_error(fmt::format("auth client {} disconnected with {} pending requests: {}", client_pid_, requests_.size(),
+                              why));
     for (auto& [id, timer] : timers_) server_.loop().cancel(timer);
     timers_.clear();
     requests_.clear();
@@ -94,12 +94,14 @@ void ClientConnection::handle_auth(std::string_view line) {
     if (client_pid_ == 0) return cut_off("AUTH before CPID");
     auto parsed = parse_auth_line(line, *minor_version_);
     if (!parsed) return cut_off(parsed.error().detail);
-    if (requests_.contains(parsed->request.id)) return cut_off(fmt::format("sent a duplicate ID {}", parsed->request.id));
+    if (requests_.contains(parsed->request.id))
+        return cut_off(fmt::format("sent a duplicate ID {}", parsed->request.id));
     const auto& engine = server_.engine();
     const auto& offered = engine->settings().mechanisms;
     const MechanismSpec* spec = find_mechanism(parsed->mechanism);
     if (!spec || std::find(offered.begin(), offered.end(), spec->name) == offered.end())
-        return cut_off(fmt::format("requested unsupported authentication mechanism {}", parsed->mechanism.substr(0, 40)));
+        return cut_off(
+            fmt::format("requested unsupported authentication mechanism {}", parsed->mechanism.substr(0, 40)));
     if (requests_.size() >= kRequestLimit)
         return refuse_now(parsed->request.id, "\tcode=temp_fail\treason=Too many authentication requests at once");
 
@@ -193,7 +195,8 @@ void ClientConnection::apply(const RequestPtr& request, SaslStep step) {
         case SaslStep::Kind::Success: return succeed(request, std::move(step));
         case SaslStep::Kind::Failure:
             if (request->engine->settings().verbose && !step.data.empty())
-                log_info(fmt::format("{}({}): {}", to_lower(request->auth.mechanism), request->auth.log_identity(), step.data));
+                log_info(fmt::format("{}({}): {}", to_lower(request->auth.mechanism), request->auth.log_identity(),
+                                     step.data));
             request->auth.fields.clear();  // what the databases said is for those who have proven themselves
             return refuse(request, AuthResult::Mismatch);
     }
@@ -207,10 +210,12 @@ bool ClientConnection::name_user(const RequestPtr& request, const SaslStep& step
     auto named = request->engine->set_user(auth, by_certificate ? auth.cert_username : step.user);
     if (named && settings.ssl_require_client_cert && !auth.valid_client_cert)
         named = fail(ErrorCode::InvalidArgument, "Client didn't present valid SSL certificate");
-    if (named && !step.authorization.empty()) named = request->engine->set_login_user(request->auth, step.authorization);
+    if (named && !step.authorization.empty())
+        named = request->engine->set_login_user(request->auth, step.authorization);
     if (named) return true;
     if (request->engine->settings().verbose)
-        log_info(fmt::format("{}({}): {}", to_lower(request->auth.mechanism), request->auth.log_identity(), named.error().detail));
+        log_info(fmt::format("{}({}): {}", to_lower(request->auth.mechanism), request->auth.log_identity(),
+                             named.error().detail));
     refuse(request, AuthResult::Mismatch);
     return false;
 }
@@ -289,7 +294,8 @@ void ClientConnection::send_ok(const RequestPtr& request) {
     AuthRequest& auth = request->auth;
     std::string line = fmt::format("OK\t{}", request->id);
     append_auth_field(line, "user", auth.user);
-    if (auth.user != auth.original_user && auth.master_user.empty()) append_auth_field(line, "original_user", auth.original_user);
+    if (auth.user != auth.original_user && auth.master_user.empty())
+        append_auth_field(line, "original_user", auth.original_user);
     if (!auth.master_user.empty()) append_auth_field(line, "auth_user", auth.master_user);
     // The last message stands last, as clients expect it.
     auto last = auth.fields.find("resp") ? auth.fields.find("resp")->value : std::string();

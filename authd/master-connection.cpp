@@ -32,7 +32,8 @@ MasterConnection::MasterConnection(AuthServer& server, std::uint64_t number, Uni
         LineConnection::Callbacks{[this](std::string_view line) { handle_line(line); },
                                   [this](LineConnection::End end, const std::string&) {
                                       if (end == LineConnection::End::TooLong)
-                                          log_error(fmt::format("BUG: Auth master {} sent us more than {} bytes", peer_pid_, kLineLimit));
+                                          log_error(fmt::format("BUG: Auth master {} sent us more than {} bytes",
+                                                                peer_pid_, kLineLimit));
                                       server_.connection_ended(number_);
                                   }});
     lines_->write(fmt::format("VERSION\t1\t1\nSPID\t{}\n", ::getpid()));
@@ -48,7 +49,8 @@ void MasterConnection::handle_line(std::string_view line) {
     std::string_view command = line.substr(0, line.find('\t'));
     if (command == "VERSION") {
         auto fields = split(line, '\t');
-        if (fields.size() < 2 || fields[1] != "1") cut_off("not compatible with this server: another VERSION of the protocol");
+        if (fields.size() < 2 || fields[1] != "1")
+            cut_off("not compatible with this server: another VERSION of the protocol");
         return;
     }
     if (command == "USER") return handle_user(line);
@@ -115,9 +117,10 @@ void MasterConnection::handle_user(std::string_view line) {
         if (!self) return;
         UserResult::Kind kind = lookup->user.kind;
         if (kind == UserResult::Kind::Found && !self->may_see(*lookup)) {
-            log_error(fmt::format("userdb({}): auth-userdb's permissions (0666) allow the peer's uid {} to see only its own "
-                                  "users: give the socket an owner or another mode in service auth {{ unix_listener auth-userdb }}",
-                                  lookup->auth.log_identity(), self->rights_.uid));
+            log_error(fmt::format(
+                "userdb({}): auth-userdb's permissions (0666) allow the peer's uid {} to see only its own "
+                "users: give the socket an owner or another mode in service auth {{ unix_listener auth-userdb }}",
+                lookup->auth.log_identity(), self->rights_.uid));
             kind = UserResult::Kind::InternalFailure;
         }
         std::string reply;
@@ -129,8 +132,9 @@ void MasterConnection::handle_user(std::string_view line) {
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(lookup->engine->user_work(lookup->auth),
-                                [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); }, done);
+    bool accepted = server_.run(
+        lookup->engine->user_work(lookup->auth), [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); },
+        done);
     if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
 }
 
@@ -139,7 +143,8 @@ void MasterConnection::handle_pass(std::string_view line) {
     if (!lookup) return;
     if (lookup->bad_name) return lines_->write(fmt::format("NOTFOUND\t{}\n", lookup->id));
     if (!rights_.everybody) {
-        log_error(fmt::format("passdb({}): a peer with uid {} may not look up passdb entries", lookup->auth.log_identity(), rights_.uid));
+        log_error(fmt::format("passdb({}): a peer with uid {} may not look up passdb entries",
+                              lookup->auth.log_identity(), rights_.uid));
         return lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
     }
     auto done = [&server = server_, number = number_, lookup] {
@@ -151,20 +156,23 @@ void MasterConnection::handle_pass(std::string_view line) {
             case AuthResult::NoCredentials: {
                 reply = fmt::format("PASS\t{}", lookup->id);
                 append_auth_field(reply, "user", lookup->auth.user);
-                if (lookup->auth.user != lookup->auth.original_user) append_auth_field(reply, "original_user", lookup->auth.original_user);
+                if (lookup->auth.user != lookup->auth.original_user)
+                    append_auth_field(reply, "original_user", lookup->auth.original_user);
                 lookup->auth.fields.append_to(reply);
                 break;
             }
             case AuthResult::UnknownUser: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
             default:
                 reply = fmt::format("FAIL\t{}", lookup->id);
-                if (lookup->credentials.unsupported) append_auth_field(reply, "reason", "passdb doesn't support lookups");
+                if (lookup->credentials.unsupported)
+                    append_auth_field(reply, "reason", "passdb doesn't support lookups");
                 break;
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(lookup->engine->lookup_work(lookup->auth),
-                                [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); }, done);
+    bool accepted = server_.run(
+        lookup->engine->lookup_work(lookup->auth),
+        [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); }, done);
     if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
 }
 
@@ -182,7 +190,8 @@ void MasterConnection::handle_list(std::string_view line) {
     bool accepted = server_.run(
         Work::Blocking,
         [engine, text, status, id = *id] {
-            *status = engine->iterate([&](std::string_view user) { *text += fmt::format("LIST\t{}\t{}\n", id, tab_escape(user)); });
+            *status = engine->iterate(
+                [&](std::string_view user) { *text += fmt::format("LIST\t{}\t{}\n", id, tab_escape(user)); });
         },
         [&server = server_, number = number_, text, status, id = *id] {
             MasterConnection* self = server.master(number);
@@ -241,15 +250,17 @@ void MasterConnection::handle_request(std::string_view line) {
             append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
             if (!lookup->auth.master_user.empty()) append_auth_field(reply, "auth_user", lookup->auth.master_user);
         } else if (lookup->user.kind == UserResult::Kind::NotFound) {
-            log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism), lookup->auth.log_identity()));
+            log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism),
+                                  lookup->auth.log_identity()));
             reply = fmt::format("NOTFOUND\t{}", lookup->id);
         } else {
             reply = fmt::format("FAIL\t{}", lookup->id);
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(lookup->engine->user_work(lookup->auth),
-                                [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); }, done);
+    bool accepted = server_.run(
+        lookup->engine->user_work(lookup->auth), [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); },
+        done);
     if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
 }
 

@@ -47,7 +47,8 @@ std::string describe(pam_handle_t* handle, std::string_view what, int status, co
     std::string text = fmt::format("{} failed: {}", what, ::pam_strerror(handle, status));
     if (status == PAM_AUTH_ERR) text += " (Password mismatch?)";
     std::string file = "/etc/pam.d/" + call.service;
-    if (::access(file.c_str(), F_OK) != 0 && ::access("/etc/pam.conf", F_OK) != 0) text += fmt::format(" ({} missing?)", file);
+    if (::access(file.c_str(), F_OK) != 0 && ::access("/etc/pam.conf", F_OK) != 0)
+        text += fmt::format(" ({} missing?)", file);
     return text;
 }
 

@@ -31,7 +31,8 @@ std::string serialize(const PamCall& call) {
     for (std::string_view field : {std::string_view(call.service), std::string_view(call.user),
                                    std::string_view(call.password), std::string_view(call.remote_ip)})
         out += tab_escape(field) + '\t';
-    return out + (call.session ? "s" : "") + (call.setcred ? "c" : "") + (call.kind == PamCall::Kind::Shadow ? "h" : "");
+    return out + (call.session ? "s" : "") + (call.setcred ? "c" : "") +
+           (call.kind == PamCall::Kind::Shadow ? "h" : "");
 }
 
 PamCall parse_call(std::string_view bytes) {

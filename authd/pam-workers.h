@@ -2,8 +2,8 @@
 //
 // PAM modules block, leak, keep global state and often need root. So authd, before it gives up root and before it has a
 // thread, forks a small supervisor; that one forks workers when asked and hands authd one end of a socket to each. A
-// worker answers one question at a time, ends after a number of them, and is killed by its own alarm when a module hangs.
-// The supervisor and its workers hold no other descriptor of authd and end with it.
+// worker answers one question at a time, ends after a number of them, and is killed by its own alarm when a module
+// hangs. The supervisor and its workers hold no other descriptor of authd and end with it.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace culver {
 class PamWorkers final : public PamBackend {
 public:
     struct Options {
-        std::string user;  // service auth-worker { user }; empty = stay as the process is (root)
+        std::string user;             // service auth-worker { user }; empty = stay as the process is (root)
         unsigned max_requests = 100;  // per worker
     };
     // Forks; call while the process has one thread.

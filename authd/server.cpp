@@ -31,8 +31,9 @@ UserDbRights userdb_rights(int listener_fd, int fd) {
     sockaddr_un address{};
     socklen_t size = sizeof address;
     struct stat st;
-    if (::getsockname(listener_fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
-        address.sun_path[0] == '\0' || ::stat(address.sun_path, &st) != 0 || (st.st_mode & 0777) != 0666)
+    if (::getsockname(listener_fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        address.sun_family != AF_UNIX || address.sun_path[0] == '\0' || ::stat(address.sun_path, &st) != 0 ||
+        (st.st_mode & 0777) != 0666)
         return {};
     auto peer = peer_credentials(fd);
     if (!peer) return {false, static_cast<uid_t>(-1)};
@@ -51,7 +52,10 @@ AuthProtocol auth_protocol_of(std::string_view listener_name) {
 }
 
 AuthServer::AuthServer(EventLoop& loop, DriverContext context)
-    : loop_(loop), context_(context), cpu_pool_(core_count(), kCpuQueueLimit), blocking_pool_(kBlockingThreads, kBlockingQueueLimit) {}
+    : loop_(loop),
+      context_(context),
+      cpu_pool_(core_count(), kCpuQueueLimit),
+      blocking_pool_(kBlockingThreads, kBlockingQueueLimit) {}
 
 AuthServer::~AuthServer() = default;
 
@@ -68,7 +72,9 @@ void AuthServer::limit_connections(std::size_t limit, std::function<void(bool fu
 void AuthServer::accept_from(int listener, AuthProtocol protocol) {
     for (int i = 0; i < 64; ++i) {
         if (clients_.size() + masters_.size() >= connection_limit_) {
-            if (!is_full_) log_warning("service(auth): client_limit reached, new connections wait: raise client_limit in service auth");
+            if (!is_full_)
+                log_warning(
+                    "service(auth): client_limit reached, new connections wait: raise client_limit in service auth");
             is_full_ = true;
             if (on_full_) on_full_(true);
             return;
@@ -88,8 +94,7 @@ void AuthServer::serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights) 
     std::uint64_t number = next_connection_++;
     if (protocol == AuthProtocol::Master || protocol == AuthProtocol::UserDb)
         masters_[number] = std::make_unique<MasterConnection>(*this, number, std::move(fd), protocol, rights);
-    else
-        clients_[number] = std::make_unique<ClientConnection>(*this, number, std::move(fd), protocol);
+    else clients_[number] = std::make_unique<ClientConnection>(*this, number, std::move(fd), protocol);
 }
 
 bool AuthServer::is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const {
@@ -134,7 +139,8 @@ MasterConnection* AuthServer::master(std::uint64_t number) {
     return it == masters_.end() || !it->second->is_open() ? nullptr : it->second.get();
 }
 
-void AuthServer::refuse_later(std::shared_ptr<ClientRequest> request, std::string line, std::chrono::milliseconds delay) {
+void AuthServer::refuse_later(std::shared_ptr<ClientRequest> request, std::string line,
+                              std::chrono::milliseconds delay) {
     auto due = EventLoop::Clock::now() + delay;
     auto place = std::upper_bound(refusals_.begin(), refusals_.end(), due,
                                   [](auto time, const Refusal& other) { return time < other.due; });
@@ -167,7 +173,8 @@ void AuthServer::forget_old_logins(EventLoop::Clock::time_point now) {
     }
 }
 
-void AuthServer::keep_login(std::uint32_t client_pid, const std::string& cookie, std::shared_ptr<ClientRequest> request) {
+void AuthServer::keep_login(std::uint32_t client_pid, const std::string& cookie,
+                            std::shared_ptr<ClientRequest> request) {
     auto now = EventLoop::Clock::now();
     forget_old_logins(now);
     std::uint64_t key = std::uint64_t{client_pid} << 32 | request->id;
@@ -186,8 +193,9 @@ AuthServer::PickUp AuthServer::pick_up(std::uint32_t client_pid, std::uint32_t i
     auto request = std::move(it->second.request);
     logins_.erase(it);
     if (session_pid && static_cast<pid_t>(*session_pid) != peer_pid)
-        return {nullptr, fmt::format("Session pid {} provided by master for request {} did not match peer credentials (pid={})",
-                                     *session_pid, id, peer_pid)};
+        return {nullptr,
+                fmt::format("Session pid {} provided by master for request {} did not match peer credentials (pid={})",
+                            *session_pid, id, peer_pid)};
     return {std::move(request), {}};
 }
 

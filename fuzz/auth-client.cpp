@@ -1,4 +1,5 @@
-// What a client may send to authd: bytes in, and the process must stay whole. The first byte picks the socket's protocol.
+// What a client may send to authd: bytes in, and the process must stay whole. The first byte picks the socket's
+// protocol.
 #include <sys/socket.h>
 #include <unistd.h>
 

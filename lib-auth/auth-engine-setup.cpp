@@ -20,7 +20,8 @@ std::vector<std::string> words(std::string_view text) {
 }
 
 // Mechanisms that Dovecot 2.3 has and Culver has not: named in the log, not offered, and no reason to stay down.
-constexpr std::string_view kOthersMechanisms[] = {"GSSAPI", "GSS-SPNEGO", "NTLM", "RPA", "APOP", "OTP", "SKEY", "XOAUTH2", "OAUTHBEARER"};
+constexpr std::string_view kOthersMechanisms[] = {"GSSAPI", "GSS-SPNEGO", "NTLM",    "RPA",        "APOP",
+                                                  "OTP",    "SKEY",       "XOAUTH2", "OAUTHBEARER"};
 
 Status check_mechanisms(const std::vector<std::string>& names, bool any_passdb) {
     for (const std::string& name : names) {
@@ -31,13 +32,17 @@ Status check_mechanisms(const std::vector<std::string>& names, bool any_passdb) 
                         fmt::format("No passdbs specified in configuration file. {} mechanism needs one", name));
         }
         if (std::find(std::begin(kOthersMechanisms), std::end(kOthersMechanisms), name) == std::end(kOthersMechanisms))
-            return fail(ErrorCode::InvalidArgument, fmt::format("Unknown authentication mechanism '{}' in auth_mechanisms", name));
-        log_error(fmt::format("Authentication mechanism '{}' is not supported and is not offered: remove it from auth_mechanisms", name));
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("Unknown authentication mechanism '{}' in auth_mechanisms", name));
+        log_error(fmt::format(
+            "Authentication mechanism '{}' is not supported and is not offered: remove it from auth_mechanisms", name));
     }
     return {};
 }
 
-bool is_verbose(const std::string& setting, bool fallback) { return setting == "default" ? fallback : setting == "yes"; }
+bool is_verbose(const std::string& setting, bool fallback) {
+    return setting == "default" ? fallback : setting == "yes";
+}
 }  // namespace
 
 AuthEngine::AuthEngine(AuthSettings settings)
@@ -49,13 +54,16 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
     std::shared_ptr<AuthEngine> engine(new AuthEngine(std::move(settings)));
     for (const PassDbSettings& db : engine->settings_.passdbs) {
         auto drivers = passdb_drivers();
-        auto driver = std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
+        auto driver =
+            std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
         if (driver == drivers.end())
-            return fail(ErrorCode::InvalidArgument, fmt::format("{}: Unknown passdb driver '{}'", db.origin.to_string(), db.driver));
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("{}: Unknown passdb driver '{}'", db.origin.to_string(), db.driver));
         PassDbEntry entry;
         auto database = driver->make(db, context);
         if (!database)
-            return fail(ErrorCode::InvalidArgument, fmt::format("{}: passdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("{}: passdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
         entry.database = std::move(*database);
         entry.driver = db.driver;
         entry.default_fields = words(db.default_fields);
@@ -75,7 +83,8 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
         entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
         engine->passdbs_.push_back(std::move(entry));
     }
-    bool any_normal = std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });
+    bool any_normal =
+        std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });
     TRY(check_mechanisms(engine->settings_.mechanisms, any_normal));
     std::vector<UserDbSettings> userdbs = engine->settings_.userdbs;
     if (userdbs.empty()) {
@@ -85,13 +94,16 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
     }
     for (const UserDbSettings& db : userdbs) {
         auto drivers = userdb_drivers();
-        auto driver = std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
+        auto driver =
+            std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
         if (driver == drivers.end())
-            return fail(ErrorCode::InvalidArgument, fmt::format("{}: Unknown userdb driver '{}'", db.origin.to_string(), db.driver));
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("{}: Unknown userdb driver '{}'", db.origin.to_string(), db.driver));
         UserDbEntry entry;
         auto database = driver->make(db, context);
         if (!database)
-            return fail(ErrorCode::InvalidArgument, fmt::format("{}: userdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
+            return fail(ErrorCode::InvalidArgument,
+                        fmt::format("{}: userdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
         entry.database = std::move(*database);
         entry.driver = db.driver;
         entry.default_fields = words(db.default_fields);
@@ -127,8 +139,8 @@ Status AuthEngine::normalise(const AuthRequest& request, std::string_view name, 
     }
     if (!settings_.realms.empty()) {
         std::size_t at = user.find('@');
-        if (at != user.npos && std::find(settings_.realms.begin(), settings_.realms.end(), user.substr(at + 1)) ==
-                                   settings_.realms.end())
+        if (at != user.npos &&
+            std::find(settings_.realms.begin(), settings_.realms.end(), user.substr(at + 1)) == settings_.realms.end())
             return fail(ErrorCode::InvalidArgument, fmt::format("Realm of {} is not in auth_realms", name));
     }
     // The three formats that everybody uses need no template engine.
@@ -176,7 +188,8 @@ Work AuthEngine::user_work(const AuthRequest& request) const {
     Work most = Work::Cheap;
     for (const UserDbEntry& entry : userdbs_) {
         most = std::max(most, entry.database->work(request));
-        if (entry.database->needs_existence_check() && !request.passdb_succeeded) most = std::max(most, lookup_work(request));
+        if (entry.database->needs_existence_check() && !request.passdb_succeeded)
+            most = std::max(most, lookup_work(request));
     }
     return most;
 }
@@ -237,9 +250,13 @@ UserResult AuthEngine::lookup_user(AuthRequest& request) const {
         }
         switch (rule) {
             case ResultRule::Return:
-                return {hit ? UserResult::Kind::Found : !reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
+                return {hit      ? UserResult::Kind::Found
+                        : !reply ? UserResult::Kind::InternalFailure
+                                 : UserResult::Kind::NotFound,
+                        ""};
             case ResultRule::ReturnOk: return {UserResult::Kind::Found, ""};
-            case ResultRule::ReturnFail: return {!reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
+            case ResultRule::ReturnFail:
+                return {!reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
             case ResultRule::Continue: break;
             case ResultRule::ContinueOk: found = true; break;
             case ResultRule::ContinueFail: found = false; break;

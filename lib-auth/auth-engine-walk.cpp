@@ -91,7 +91,8 @@ AuthResult AuthEngine::become_login_user(AuthRequest& request) const {
     request.login_user.clear();
     request.has_userdb_fields = false;
     request.userdb_fields.clear();
-    bool pass = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
+    bool pass =
+        std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
     if (!pass) return AuthResult::Ok;
     // pass = yes: the user himself must be known as well.
     Chain lookup;

@@ -55,7 +55,8 @@ std::string given_password(const std::string& setting, const SecretString& passw
     if (setting == "no" || setting.empty()) return {};
     std::string_view kind = std::string_view(setting).substr(0, setting.find(':'));
     std::size_t limit = std::string::npos;
-    if (kind.size() < setting.size()) limit = parse_uint32(std::string_view(setting).substr(kind.size() + 1)).value_or(0);
+    if (kind.size() < setting.size())
+        limit = parse_uint32(std::string_view(setting).substr(kind.size() + 1)).value_or(0);
     std::string text;
     if (kind == "plain" || kind == "yes") {
         text = password.reveal();
@@ -81,7 +82,8 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
     bool any_password = request.fields.contains("nopassword");
     if (any_password && reply.has_password && !reply.password.empty()) {
         // A database that says both is wrong; the stricter one counts.
-        log_error(fmt::format("{}({}): nopassword given but password is non-empty", entry.driver, request.log_identity()));
+        log_error(
+            fmt::format("{}({}): nopassword given but password is non-empty", entry.driver, request.log_identity()));
         any_password = false;
     }
     if (any_password) return AuthResult::Ok;
@@ -181,12 +183,14 @@ bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, co
 }
 
 // The database's answer into chain.reply; a result if that is all there is to say. Nothing: see the walk.
-std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const {
+std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                                  Work limit) const {
     bool verifies = chain.password && entry.database->verifies_itself();
     std::optional<VerdictCache::Key> key;
     if (verifies && cache_->is_enabled())
         if (auto part = entry.database->cache_key(request))
-            key = cache_->key(fmt::format("{}:{}", &entry - passdbs_.data(), *part), request.user, chain.password->reveal());
+            key = cache_->key(fmt::format("{}:{}", &entry - passdbs_.data(), *part), request.user,
+                              chain.password->reveal());
     if (key && cache_->find(*key, VerdictCache::Clock::now()).value_or(false)) {
         chain.reply = PassDbReply{};
         chain.reply->verdict = Verdict::Match;
@@ -196,7 +200,8 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
     if (chain.wanted > limit) return std::nullopt;
     auto reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
-        if (settings_.debug) log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
+        if (settings_.debug)
+            log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
         chain.any_unsupported = true;
         return chain.last;
     }
@@ -212,7 +217,8 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
 }
 
 // Nothing: what comes next costs more than `limit`.
-std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const {
+std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                                 Work limit) const {
     bool verifies = chain.password && entry.database->verifies_itself();
     if (!chain.reply) {
         auto result = fetch_reply(entry, request, chain, limit);
@@ -234,7 +240,8 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     AuthResult result = to_result(reply.verdict);
     if (verifies) {
         if (result != AuthResult::Ok)
-            log_failure(entry, request, reply.reason.empty() ? std::string(describe(result)) : reply.reason, chain.password);
+            log_failure(entry, request, reply.reason.empty() ? std::string(describe(result)) : reply.reason,
+                        chain.password);
     } else if (compares) {
         result = compare(entry, request, reply, *chain.password);
     } else if (!chain.password && reply.has_password) {

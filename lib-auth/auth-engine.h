@@ -32,7 +32,7 @@ enum class AuthResult {
 
 struct Credentials {
     AuthResult result = AuthResult::UnknownUser;
-    SecretString password;  // with {SCHEME}; only with Ok
+    SecretString password;     // with {SCHEME}; only with Ok
     bool unsupported = false;  // not Ok, and a passdb that does not support lookups may know the user
 };
 
@@ -57,8 +57,8 @@ public:
     Status set_login_user(AuthRequest& request, std::string_view name) const;
 
     // PLAIN, LOGIN: compares a password. A Walk is one such comparison; one thread at a time. `advance` asks the next
-    // databases as long as they cost no more than `limit`: the result, or nothing, and then `wanted_work(walk)` says what
-    // the next one costs. Request and engine outlive the walk.
+    // databases as long as they cost no more than `limit`: the result, or nothing, and then `wanted_work(walk)` says
+    // what the next one costs. Request and engine outlive the walk.
     struct Walk;
     std::shared_ptr<Walk> start_verify(AuthRequest& request, const SecretString& password) const;
     std::optional<AuthResult> advance(Walk& walk, Work limit) const;
@@ -90,8 +90,10 @@ private:
     Work most_work(const AuthRequest& request) const;
     std::optional<AuthResult> run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const;
     AuthResult verify_as_master(AuthRequest& request, Chain& chain) const;
-    std::optional<AuthResult> ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const;
-    std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain, Work limit) const;
+    std::optional<AuthResult> ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                         Work limit) const;
+    std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                          Work limit) const;
     Result<bool> matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
                          const SecretString& password) const;
     bool needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,

@@ -70,12 +70,14 @@ Result<std::string> AuthMasterClient::Impl::read_line(Clock::time_point deadline
         pollfd ready{fd.get(), POLLIN, 0};
         int count = left > 0 ? ::poll(&ready, 1, static_cast<int>(left)) : 0;
         if (count < 0 && errno == EINTR) continue;
-        if (count == 0) return fail(ErrorCode::Unavailable, fmt::format("{}: no answer in {} secs", path, kTimeout.count()));
+        if (count == 0)
+            return fail(ErrorCode::Unavailable, fmt::format("{}: no answer in {} secs", path, kTimeout.count()));
         char buffer[16384];
         ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail(ErrorCode::Unavailable, fmt::format("{}: {}", path, std::strerror(errno)));
-        if (n == 0) return fail(ErrorCode::Unavailable, fmt::format("{}: the auth process closed the connection", path));
+        if (n == 0)
+            return fail(ErrorCode::Unavailable, fmt::format("{}: the auth process closed the connection", path));
         input.append(buffer, static_cast<std::size_t>(n));
     }
 }
@@ -155,17 +157,20 @@ std::string with_words(std::string_view command, std::uint32_t id, const std::ve
 Result<std::uint64_t> parse_count(const std::string& line, std::string_view what) {
     auto fields = split(line, '\t');
     auto count = fields.size() > 2 ? parse_uint64(fields[2]) : std::nullopt;
-    if (fields[0] != "OK" || !count) return fail(ErrorCode::Unavailable, fmt::format("the auth process refused to {}", what));
+    if (fields[0] != "OK" || !count)
+        return fail(ErrorCode::Unavailable, fmt::format("the auth process refused to {}", what));
     return *count;
 }
 }  // namespace
 
 Result<std::uint64_t> AuthMasterClient::flush_cache(const std::vector<std::string>& users) {
-    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("CACHE-FLUSH", id, users); })), "flush its cache");
+    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("CACHE-FLUSH", id, users); })),
+                       "flush its cache");
 }
 
 Result<std::uint64_t> AuthMasterClient::clear_penalties(const std::vector<std::string>& addresses) {
-    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("PENALTY-CLEAR", id, addresses); })), "forget penalties");
+    return parse_count(TRY(impl_->ask([&](std::uint32_t id) { return with_words("PENALTY-CLEAR", id, addresses); })),
+                       "forget penalties");
 }
 
 Result<std::vector<AuthMasterClient::Penalty>> AuthMasterClient::list_penalties() {
@@ -175,8 +180,10 @@ Result<std::vector<AuthMasterClient::Penalty>> AuthMasterClient::list_penalties(
         if (!line) return fail(line.error());
         auto fields = split(*line, '\t');
         if (fields[0] == "DONE") return out;
-        if (fields[0] != "PENALTY" || fields.size() < 5) return fail(ErrorCode::Unavailable, "unexpected reply of the auth process to PENALTY-LIST");
-        out.push_back({tab_unescape(fields[2]), parse_uint32(fields[3]).value_or(0), std::chrono::milliseconds(parse_uint64(fields[4]).value_or(0))});
+        if (fields[0] != "PENALTY" || fields.size() < 5)
+            return fail(ErrorCode::Unavailable, "unexpected reply of the auth process to PENALTY-LIST");
+        out.push_back({tab_unescape(fields[2]), parse_uint32(fields[3]).value_or(0),
+                       std::chrono::milliseconds(parse_uint64(fields[4]).value_or(0))});
         line = impl_->read_line(Clock::now() + kTimeout);
     }
 }

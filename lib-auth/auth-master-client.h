@@ -17,7 +17,7 @@
 namespace culver {
 
 struct UserRecord {
-    std::string username;  // normalised
+    std::string username;                                     // normalised
     std::vector<std::pair<std::string, std::string>> fields;  // uid, gid, home, mail, quota_rule, ... in order
     // The value of the first field of that name; null if absent. A bare field has an empty value.
     const std::string* find(std::string_view key) const;
@@ -36,7 +36,8 @@ struct LoginTicket {
 };
 
 // Blocking; one connection, opened on first use and again after a failure. One thread at a time.
-// Errors: Unavailable when authd cannot be reached or says "internal failure": a temporary failure, never "no such user".
+// Errors: Unavailable when authd cannot be reached or says "internal failure": a temporary failure, never "no such
+// user".
 class AuthMasterClient {
 public:
     explicit AuthMasterClient(std::string socket_path);

@@ -28,7 +28,8 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     out.cache_size = settings.size("auth_cache_size");
     out.cache_ttl = settings.time("auth_cache_ttl");
     out.cache_negative_ttl = settings.time("auth_cache_negative_ttl");
-    out.worker_count = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(settings.number("auth_worker_max_count"), 1, 256));
+    out.worker_count =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(settings.number("auth_worker_max_count"), 1, 256));
     out.mail_uid = settings.string("mail_uid");
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();

@@ -24,8 +24,8 @@ struct PasswdFileArgs {
 };
 Result<PasswdFileArgs> parse_passwd_file_args(std::string_view args);
 
-// The path for this request. NotFound if what a variable gives is no plain path component ("..", a slash, a NUL, nothing):
-// a user name must not choose a file outside the configured folder.
+// The path for this request. NotFound if what a variable gives is no plain path component ("..", a slash, a NUL,
+// nothing): a user name must not choose a file outside the configured folder.
 Result<std::string> expand_database_path(const std::string& path, const AuthRequest& request);
 
 }  // namespace culver

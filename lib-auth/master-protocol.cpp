@@ -38,7 +38,8 @@ Status check_greeting(const std::vector<std::string_view>& fields) {
     if (fields[0] == "VERSION" && (fields.size() < 2 || fields[1] != "1"))
         return fail(ErrorCode::Unavailable, "the auth socket speaks another version of the protocol");
     if (fields[0] == "MECH")
-        return fail(ErrorCode::Unavailable, "this is an auth client socket, an auth-userdb or auth-master one is needed");
+        return fail(ErrorCode::Unavailable,
+                    "this is an auth client socket, an auth-userdb or auth-master one is needed");
     return {};
 }
 
@@ -58,9 +59,9 @@ Result<std::optional<UserRecord>> parse_reply(const std::vector<std::string_view
     for (std::size_t i = first_field; i < fields.size(); ++i) {
         if (fields[i].empty()) continue;
         std::size_t equals = fields[i].find('=');
-        record.fields.emplace_back(
-            fields[i].substr(0, equals),
-            equals == std::string_view::npos ? std::string() : tab_unescape(fields[i].substr(equals + 1)));
+        record.fields.emplace_back(fields[i].substr(0, equals), equals == std::string_view::npos
+                                                                    ? std::string()
+                                                                    : tab_unescape(fields[i].substr(equals + 1)));
     }
     if (first_field == 2)
         if (const std::string* user = record.find("user")) record.username = *user;

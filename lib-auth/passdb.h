@@ -27,8 +27,8 @@ struct PassDbReply {
     Verdict verdict = Verdict::UnknownUser;  // of lookup: Match (found) or UnknownUser
     SecretString password;                   // of lookup: as stored, e.g. "{PLAIN}secret"
     bool has_password = false;
-    AuthFields fields;                       // expanded; userdb_* included
-    std::string reason;                      // for the log and, as field `reason`, for the client
+    AuthFields fields;   // expanded; userdb_* included
+    std::string reason;  // for the log and, as field `reason`, for the client
 };
 
 class PassDb {
@@ -42,7 +42,8 @@ public:
     // True for databases that compare by themselves.
     virtual bool verifies_itself() const { return false; }
     virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
-    // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never cached.
+    // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never
+    // cached.
     virtual std::optional<std::string> cache_key(const AuthRequest&) { return std::nullopt; }
     // Of a stored password without {SCHEME}.
     virtual std::string default_scheme() const { return "CRYPT"; }

@@ -85,7 +85,8 @@ std::string_view PasswdFileTable::line_at(std::uint64_t offset) const {
 }
 
 unsigned PasswdFileTable::line_number(std::uint64_t offset) const {
-    return static_cast<unsigned>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n')) + 1;
+    return static_cast<unsigned>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n')) +
+           1;
 }
 
 void PasswdFileTable::complain(unsigned line, std::string text) {

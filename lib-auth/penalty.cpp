@@ -56,8 +56,8 @@ std::uint64_t PenaltyBox::guess_hash(std::string_view user, std::string_view pas
     message += password;
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    ::HMAC(EVP_sha256(), seed_, sizeof seed_, reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest,
-           &size);
+    ::HMAC(EVP_sha256(), seed_, sizeof seed_, reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+           digest, &size);
     ::explicit_bzero(message.data(), message.size());
     std::uint64_t out;
     std::memcpy(&out, digest, sizeof out);
@@ -109,7 +109,8 @@ std::vector<PenaltyBox::Entry> PenaltyBox::list(Clock::time_point now) const {
     for (const auto& [name, bucket] : buckets_) {
         if (now - bucket.answered > kForgetAfter) continue;
         auto left = bucket.answered + hold_of_level(bucket.level) - now;
-        out.push_back({name, bucket.level, std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left))});
+        out.push_back({name, bucket.level,
+                       std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left))});
     }
     return out;
 }

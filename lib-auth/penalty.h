@@ -1,8 +1,8 @@
 // PenaltyBox: addresses that guess passwords wait longer and longer before their next guess is looked at.
 //
 // A bucket is an address (IPv4), a /48 (IPv6), or all clients without an address together. Each distinct wrong guess
-// raises its level: 4, 8, then 15 seconds; repeating the same user with the same password does not. A success clears it.
-// Bounded. One thread.
+// raises its level: 4, 8, then 15 seconds; repeating the same user with the same password does not. A success clears
+// it. Bounded. One thread.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,8 @@ public:
     // How long a request from this address must wait before anything is done for it.
     std::chrono::milliseconds hold(std::string_view remote_ip, Clock::time_point now) const;
     // A wrong guess whose refusal reaches the client at `answered`.
-    void failed(std::string_view remote_ip, std::string_view user, std::string_view password, Clock::time_point answered);
+    void failed(std::string_view remote_ip, std::string_view user, std::string_view password,
+                Clock::time_point answered);
     void succeeded(std::string_view remote_ip);
     // Forgets all buckets, or the one of an address; returns how many.
     std::size_t clear();

@@ -11,9 +11,10 @@ Result<ResultRule> parse_result_rule(std::string_view setting, std::string_view 
     if (word == "continue") return ResultRule::Continue;
     if (word == "continue-ok") return ResultRule::ContinueOk;
     if (word == "continue-fail") return ResultRule::ContinueFail;
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("Invalid {} = {}: write return, return-ok, return-fail, continue, continue-ok or continue-fail",
-                            setting, word));
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("Invalid {} = {}: write return, return-ok, return-fail, continue, continue-ok or continue-fail",
+                    setting, word));
 }
 
 }  // namespace culver

@@ -17,8 +17,8 @@ constexpr std::uint64_t kEntrySize = 80;
 std::array<unsigned char, EVP_MAX_MD_SIZE> keyed_hash(const std::string& secret, std::string_view message) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> out;
     unsigned size = 0;
-    ::HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(message.data()),
-           message.size(), out.data(), &size);
+    ::HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+           reinterpret_cast<const unsigned char*>(message.data()), message.size(), out.data(), &size);
     return out;
 }
 }  // namespace
@@ -30,7 +30,10 @@ std::size_t VerdictCache::KeyHash::operator()(const Key& key) const {
 }
 
 VerdictCache::VerdictCache(std::uint64_t bytes, std::chrono::milliseconds ttl, std::chrono::milliseconds negative_ttl)
-    : secret_(random_bytes(32)), limit_(static_cast<std::size_t>(bytes / kEntrySize / 2)), ttl_(ttl), negative_ttl_(negative_ttl) {}
+    : secret_(random_bytes(32)),
+      limit_(static_cast<std::size_t>(bytes / kEntrySize / 2)),
+      ttl_(ttl),
+      negative_ttl_(negative_ttl) {}
 
 VerdictCache::Key VerdictCache::key(std::string_view stored, std::string_view user, std::string_view password) const {
     // Each part with its length, so that no two triples run together.

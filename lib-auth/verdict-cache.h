@@ -1,9 +1,9 @@
 // VerdictCache: which password matched which stored hash, so that a login that comes again costs no SHA512-CRYPT.
 //
-// An entry is a keyed hash (HMAC-SHA256 under a random key of this process) of the stored hash, the user and the password,
-// with the verdict and its end. Neither a password nor a stored hash can be read from it, and a changed stored hash gives
-// another key, so that nothing outlives a change. The databases are still asked each time: extra fields, allow_nets and
-// everything else that depends on the client is decided anew. Bounded; thread-safe.
+// An entry is a keyed hash (HMAC-SHA256 under a random key of this process) of the stored hash, the user and the
+// password, with the verdict and its end. Neither a password nor a stored hash can be read from it, and a changed
+// stored hash gives another key, so that nothing outlives a change. The databases are still asked each time: extra
+// fields, allow_nets and everything else that depends on the client is decided anew. Bounded; thread-safe.
 #pragma once
 
 #include <array>
@@ -49,8 +49,8 @@ private:
     const std::string secret_;
     const std::size_t limit_;  // entries of one generation
     const std::chrono::milliseconds ttl_, negative_ttl_;
-    std::mutex mutex_;         // guards young_ and old_
-    Generation young_, old_;   // when the young one is full it takes the old one's place: cheap and bounded
+    std::mutex mutex_;        // guards young_ and old_
+    Generation young_, old_;  // when the young one is full it takes the old one's place: cheap and bounded
 };
 
 }  // namespace culver

@@ -1,7 +1,7 @@
 // doveadm auth explain: walks the road of a login step by step and says in words what would happen and what to mend.
 //
-// The databases are asked here and not by authd, each for itself, so that each answer can be shown; it needs the rights to
-// read them.
+// The databases are asked here and not by authd, each for itself, so that each answer can be shown; it needs the rights
+// to read them.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,7 +34,8 @@ std::string where(const SettingOrigin& origin) { return origin.file.empty() ? ""
 
 class Road {
 public:
-    Road(Invocation& call, const std::string& name) : call_(call), name_(name), settings_(AuthSettings::from(*call.settings())) {}
+    Road(Invocation& call, const std::string& name)
+        : call_(call), name_(name), settings_(AuthSettings::from(*call.settings())) {}
 
     int walk() {
         auto engine = AuthEngine::create(settings_, context_);
@@ -50,7 +51,8 @@ public:
             say("The name is refused before any database is asked: " + named.error().detail);
             return kExitNoUser;
         }
-        say(fmt::format("name: {} becomes {} (auth_username_format = {})", name_, request_.user, settings_.username_format));
+        say(fmt::format("name: {} becomes {} (auth_username_format = {})", name_, request_.user,
+                        settings_.username_format));
         const bool known = ask_passdbs();
         const bool found = ask_userdbs();
         if (!known) say("=> A login is refused: no passdb knows this user. Add the user to one of them.");
@@ -89,7 +91,8 @@ private:
         if (found.unsupported) return "keeps its passwords to itself; doveadm auth test tries one";
         switch (found.result) {
             case AuthResult::UnknownUser: return "does not know this user";
-            case AuthResult::InternalFailure: return "could not tell (see the error above): a login is a temporary failure";
+            case AuthResult::InternalFailure:
+                return "could not tell (see the error above): a login is a temporary failure";
             default: break;
         }
         if (db.deny) return "knows this user and denies him (deny = yes)";
@@ -98,7 +101,8 @@ private:
         if (found.password.empty()) text += ", without a password";
         else if (!scheme) text += ", with a password of an unknown scheme, which never matches";
         else text += fmt::format(", with a password of scheme {}", scheme->name);
-        for (const AuthField& field : request.fields) text += fmt::format(", {}{}{}", field.key, field.has_value ? "=" : "", field.value);
+        for (const AuthField& field : request.fields)
+            text += fmt::format(", {}{}{}", field.key, field.has_value ? "=" : "", field.value);
         if (db.master) text += "; as a master user only (master = yes)";
         return text;
     }
@@ -124,7 +128,8 @@ private:
             UserResult result = (*engine)->lookup_user(request);
             std::string text(describe(result.kind));
             if (result.kind == UserResult::Kind::Found)
-                for (const AuthField& field : request.userdb_fields) text += fmt::format(" {}={}", field.key, field.value);
+                for (const AuthField& field : request.userdb_fields)
+                    text += fmt::format(" {}={}", field.key, field.value);
             say(label + text);
             if (result.kind != UserResult::Kind::Found || found) continue;
             found = true;
@@ -146,21 +151,29 @@ private:
         variables.gid = field_or_setting("gid", "mail_gid");
         auto uid = resolve_uid(variables.uid), gid = resolve_gid(variables.gid);
         if (!uid || *uid == "0") {
-            say(fmt::format("=> The login succeeds and ends at once: uid is \"{}\". Set mail_uid, or uid in the userdb, to a user that is "
-                            "not root.", variables.uid));
+            say(
+                fmt::format("=> The login succeeds and ends at once: uid is \"{}\". Set mail_uid, or uid in the "
+                            "userdb, to a user that is "
+                            "not root.",
+                            variables.uid));
             return false;
         }
-        const std::uint64_t number = parse_uint64(*uid).value_or(0), first = call_.settings()->number("first_valid_uid"),
+        const std::uint64_t number = parse_uint64(*uid).value_or(0),
+                            first = call_.settings()->number("first_valid_uid"),
                             last = call_.settings()->number("last_valid_uid");
         if (number < first || (last != 0 && number > last)) {
-            say(fmt::format("=> The login succeeds and ends at once: uid {} is outside first_valid_uid..last_valid_uid ({}..{}).", number, first, last));
+            say(fmt::format(
+                "=> The login succeeds and ends at once: uid {} is outside first_valid_uid..last_valid_uid ({}..{}).",
+                number, first, last));
             return false;
         }
         auto home = expand_variables(field_or_setting("home", "mail_home"), variables.lookup());
         variables.home = home.value_or("");
         auto location = expand_variables(field_or_setting("mail", "mail_location"), variables.lookup());
-        say(fmt::format("mail: uid={} gid={} home={} location={}", *uid, gid.value_or("(not set)"), variables.home, location.value_or("")));
-        return explain_directory(variables.home.empty() ? location.value_or("") : variables.home, static_cast<uid_t>(number),
+        say(fmt::format("mail: uid={} gid={} home={} location={}", *uid, gid.value_or("(not set)"), variables.home,
+                        location.value_or("")));
+        return explain_directory(variables.home.empty() ? location.value_or("") : variables.home,
+                                 static_cast<uid_t>(number),
                                  static_cast<gid_t>(parse_uint64(gid.value_or("0")).value_or(0)));
     }
 
@@ -182,7 +195,8 @@ private:
         }
         const mode_t bits = st.st_uid == uid ? st.st_mode >> 6 : st.st_gid == gid ? st.st_mode >> 3 : st.st_mode;
         const bool can_write = (bits & 3) == 3;
-        say(fmt::format("directory: {} {}", wanted, path == wanted ? "exists" : "does not exist yet; " + path + " does"));
+        say(fmt::format("directory: {} {}", wanted,
+                        path == wanted ? "exists" : "does not exist yet; " + path + " does"));
         if (can_write) {
             say("=> A login with the right password succeeds.");
             return true;
@@ -190,8 +204,10 @@ private:
         // Never advice to give a directory away that others need.
         const std::string advice = path == wanted ? fmt::format("chown {}:{} {}", uid, gid, path)
                                                   : fmt::format("install -d -o {} -g {} -m 0700 {}", uid, gid, wanted);
-        say(fmt::format("=> The login succeeds, but no mail can be stored: uid {} may not write to {} (owner {}, mode {:04o}). Try: {}", uid,
-                        path, st.st_uid, st.st_mode & 07777, advice));
+        say(
+            fmt::format("=> The login succeeds, but no mail can be stored: uid {} may not write to {} (owner {}, mode "
+                        "{:04o}). Try: {}",
+                        uid, path, st.st_uid, st.st_mode & 07777, advice));
         return false;
     }
 

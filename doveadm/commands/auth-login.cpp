@@ -41,7 +41,8 @@ int run(Invocation& call) {
         return kExitNoUser;
     }
     print(fmt::format("userdb extra fields:\n  {}\n", (*record)->username));
-    for (const auto& [key, value] : (*record)->fields) print(fmt::format("  {}{}{}\n", key, value.empty() ? "" : "=", value));
+    for (const auto& [key, value] : (*record)->fields)
+        print(fmt::format("  {}{}{}\n", key, value.empty() ? "" : "=", value));
     return kExitOk;
 }
 
@@ -49,10 +50,13 @@ int run(Invocation& call) {
 
 const CommandSpec kAuthLogin = {
     .words = "auth login",
-    .synopsis = "[-a <auth-login socket path>] [-m <auth-master socket path>] [-x <auth info>] [-M <master user>] <user> [<password>]",
+    .synopsis =
+        "[-a <auth-login socket path>] [-m <auth-master socket path>] [-x <auth info>] [-M <master user>] <user> "
+        "[<password>]",
     .help = "Tries a login and the lookup of the user that follows it.",
     .options = {{'a', "auth-login socket path", "The login socket of the auth service"},
-                {'m', "auth-master socket path", "The master socket of the auth service"}, kAuthInfoOption,
+                {'m', "auth-master socket path", "The master socket of the auth service"},
+                kAuthInfoOption,
                 {'M', "master user", "Log in as this master user for the other one"}},
     .run = run,
 };

@@ -14,7 +14,8 @@ bool is_shown(const std::string& address, const std::vector<std::string>& masks)
     const auto listed = IpNetwork::parse(address);
     for (const std::string& mask : masks) {
         const auto network = IpNetwork::parse(mask);
-        if (network && listed && (network->contains(listed->address) || listed->contains(network->address))) return true;
+        if (network && listed && (network->contains(listed->address) || listed->contains(network->address)))
+            return true;
     }
     return false;
 }

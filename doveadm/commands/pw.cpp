@@ -47,8 +47,10 @@ std::string check(const std::string& stored, const SecretString& password, const
 }
 
 int test_hash(Invocation& call, const std::string& stored, const std::string& user) {
-    if (!stored.starts_with('{') || stored.find('}') == stored.npos) return fatal(call, "Missing {scheme} prefix from hash");
-    SecretString password = call.has('p') ? SecretString(*call.option('p')) : ask_password("Enter password to verify: ");
+    if (!stored.starts_with('{') || stored.find('}') == stored.npos)
+        return fatal(call, "Missing {scheme} prefix from hash");
+    SecretString password =
+        call.has('p') ? SecretString(*call.option('p')) : ask_password("Enter password to verify: ");
     if (std::string why = check(stored, password, user); !why.empty()) return fatal(call, why);
     print(stored + " (verified)\n");
     return kExitOk;
@@ -58,9 +60,10 @@ int test_hash(Invocation& call, const std::string& stored, const std::string& us
 std::string refuse_rounds(std::string_view scheme, std::uint64_t rounds) {
     std::string_view name = scheme.substr(0, scheme.find('.'));
     if (name == "BLF-CRYPT" || name == "CRYPT")
-        return rounds > kBcryptLimit ? fmt::format("Invalid number of rounds: {}: {} takes at most {} (each one doubles the time)",
-                                                   rounds, name, kBcryptLimit)
-                                     : "";
+        return rounds > kBcryptLimit
+                   ? fmt::format("Invalid number of rounds: {}: {} takes at most {} (each one doubles the time)",
+                                 rounds, name, kBcryptLimit)
+                   : "";
     if (name.ends_with("-CRYPT") && rounds > kShaCryptLimit)
         return fmt::format("Invalid number of rounds: {}: {} takes at most {}", rounds, name, kShaCryptLimit);
     return "";
@@ -78,7 +81,8 @@ int run(Invocation& call) {
     std::optional<std::uint64_t> rounds;
     if (call.has('r')) {
         rounds = parse_uint64(*call.option('r'));
-        if (!rounds || *rounds > 4'294'967'295u) return fatal(call, fmt::format("Invalid number of rounds: {}", *call.option('r')));
+        if (!rounds || *rounds > 4'294'967'295u)
+            return fatal(call, fmt::format("Invalid number of rounds: {}", *call.option('r')));
         if (std::string why = refuse_rounds(scheme, *rounds); !why.empty()) return fatal(call, why);
         if (*rounds == 0) rounds.reset();
     }
@@ -103,7 +107,8 @@ const CommandSpec kPw = {
     .help = "Makes a password hash for a user database, or checks one.",
     .options = {{'l', "", "Lists the password schemes"},
                 {'p', "plaintext", "The password; without it, it is asked for twice"},
-                {'r', "rounds", "How much work each comparison is (SHA256-CRYPT, SHA512-CRYPT, BLF-CRYPT, PBKDF2, ARGON2)"},
+                {'r', "rounds",
+                 "How much work each comparison is (SHA256-CRYPT, SHA512-CRYPT, BLF-CRYPT, PBKDF2, ARGON2)"},
                 {'s', "scheme", "The scheme, CRYPT if not given; .HEX, .B64 or .BASE64 behind it choose the encoding"},
                 {'t', "hash", "Checks whether a password belongs to this hash"},
                 {'u', "user", "The user name, which DIGEST-MD5 hashes too"},

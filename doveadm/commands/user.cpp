@@ -38,7 +38,8 @@ Result<Fields> complete(const Invocation& call, const UserRecord& record) {
     if (const std::string* home = record.find("home")) variables.home = *home;
     else variables.home = TRY(expand_variables(call.settings()->string("mail_home"), variables.lookup()));
     fields.emplace_back("home", variables.home);
-    fields.emplace_back("mail", TRY(expand_variables(value_or(record, "mail", call.settings()->string("mail_location")), variables.lookup())));
+    fields.emplace_back("mail", TRY(expand_variables(value_or(record, "mail", call.settings()->string("mail_location")),
+                                                     variables.lookup())));
     for (const auto& [key, value] : record.fields)
         if (key != "uid" && key != "gid" && key != "home" && key != "mail") fields.emplace_back(key, value);
     return fields;
@@ -117,7 +118,8 @@ int run(Invocation& call) {
             if (result != kExitOk) code = result;
         }
     }
-    // The table's header stands before the messages, also when there is no row. Other formatters collect: theirs come last.
+    // The table's header stands before the messages, also when there is no row. Other formatters collect: theirs come
+    // last.
     const std::string& formatter = call.global().formatter;
     if (is_table && !missing.empty() && (formatter.empty() || formatter == "tab")) call.out().finish();
     print(missing);
@@ -128,9 +130,11 @@ int run(Invocation& call) {
 
 const CommandSpec kUser = {
     .words = "user",
-    .synopsis = "[-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] [-u] <user mask> [<user mask> [...]]",
+    .synopsis =
+        "[-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] [-u] <user mask> [<user mask> [...]]",
     .help = "Looks users up in the user databases, or lists those whose names match a mask with * and ?.",
-    .options = {{'a', "userdb socket path", "The userdb socket of the auth service"}, kAuthInfoOption,
+    .options = {{'a', "userdb socket path", "The userdb socket of the auth service"},
+                kAuthInfoOption,
                 {'f', "field", "Print only this field's value"},
                 {'e', "value", "Print this text with its %variables expanded; may be repeated"},
                 {'u', "", "Only what the user databases say, without the configuration's defaults"}},

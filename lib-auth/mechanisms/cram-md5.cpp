@@ -20,7 +20,8 @@ public:
     SaslStep start() override {
         char host[256] = "localhost";
         ::gethostname(host, sizeof host - 1);
-        auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+        auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+                       .count();
         challenge_ = fmt::format("<{}.{}@{}>", random_uint64(), now, host);
         return SaslStep::challenge(challenge_);
     }
@@ -39,7 +40,8 @@ public:
     SaslStep with_credentials(std::string_view stored) override {
         StoredText text = read_stored(stored, "CRAM-MD5 HMAC-MD5");
         if (!text.problem.empty()) return SaslStep::failure(text.problem);
-        std::string states = text.is_plain ? schemes::cram_md5_states(text.stored.raw.reveal()) : std::string(text.stored.raw.reveal());
+        std::string states =
+            text.is_plain ? schemes::cram_md5_states(text.stored.raw.reveal()) : std::string(text.stored.raw.reveal());
         bool equal = equals_constant_time(schemes::cram_md5_response(states, challenge_), digest_);
         ::explicit_bzero(states.data(), states.size());
         return equal ? SaslStep::success(user_) : SaslStep::failure("Password mismatch");
@@ -50,6 +52,8 @@ private:
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_cram_md5(const AuthRequest&, const AuthSettings&) { return std::make_unique<CramMd5>(); }
+std::unique_ptr<Mechanism> make_cram_md5(const AuthRequest&, const AuthSettings&) {
+    return std::make_unique<CramMd5>();
+}
 
 }  // namespace culver::mechanisms

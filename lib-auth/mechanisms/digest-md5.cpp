@@ -57,7 +57,8 @@ public:
         std::string challenge;
         if (realms_.empty()) challenge = "realm=\"\",";
         for (const std::string& realm : realms_) challenge += fmt::format("realm=\"{}\",", realm);
-        return SaslStep::challenge(challenge + fmt::format("nonce=\"{}\",qop=\"auth\",charset=\"utf-8\",algorithm=\"md5-sess\"", nonce_));
+        return SaslStep::challenge(
+            challenge + fmt::format("nonce=\"{}\",qop=\"auth\",charset=\"utf-8\",algorithm=\"md5-sess\"", nonce_));
     }
 
     SaslStep step(std::string_view message) override {
@@ -80,7 +81,8 @@ public:
         StoredText text = read_stored(stored, "DIGEST-MD5");
         if (!text.problem.empty()) return SaslStep::failure(text.problem);
         std::string secret(text.stored.raw.reveal());
-        if (text.is_plain) secret = schemes::digest(Digest::Md5, fields_["username"] + ':' + fields_["realm"] + ':' + secret);
+        if (text.is_plain)
+            secret = schemes::digest(Digest::Md5, fields_["username"] + ':' + fields_["realm"] + ':' + secret);
         std::string a1 = secret + ':' + nonce_ + ':' + fields_["cnonce"];
         if (!fields_["authzid"].empty()) a1 += ':' + fields_["authzid"];
         std::string ha1 = md5_hex(a1);

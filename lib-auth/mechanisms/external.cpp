@@ -11,7 +11,9 @@ public:
 
     SaslStep step(std::string_view message) override {
         // Never a name out of the message alone: a certificate without a user name lets nobody in.
-        if (user_.empty()) return SaslStep::failure("no valid client certificate with a user name, or auth_ssl_username_from_cert is not yes");
+        if (user_.empty())
+            return SaslStep::failure(
+                "no valid client certificate with a user name, or auth_ssl_username_from_cert is not yes");
         if (message.find('\0') != message.npos) return SaslStep::failure("invalid input");
         return SaslStep::check_password(user_, message, "");
     }

@@ -1,4 +1,5 @@
-// LOGIN (draft-murchison-sasl-login): "Username:", "Password:", each answered in the clear. Old, but Outlook's only one.
+// LOGIN (draft-murchison-sasl-login): "Username:", "Password:", each answered in the clear. Old, but Outlook's only
+// one.
 #include "lib-auth/mechanisms/makers.h"
 
 namespace culver::mechanisms {

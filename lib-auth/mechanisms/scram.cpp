@@ -104,18 +104,21 @@ private:
         auto proof = base64_decode(message.substr(last + 3));
         auto fields = split(without_proof, ',');
         auto binding = fields.size() >= 2 ? attribute(fields[0], 'c') : std::nullopt;
-        if (!binding || base64_decode(*binding) != gs2_header_) return SaslStep::failure("invalid channel binding data");
+        if (!binding || base64_decode(*binding) != gs2_header_)
+            return SaslStep::failure("invalid channel binding data");
         auto nonce = attribute(fields[1], 'r');
         if (!nonce || !equals_constant_time(*nonce, nonce_)) return SaslStep::failure("wrong nonce");
         if (!proof || proof->size() != keys_.stored_key.size()) return SaslStep::failure("invalid client proof");
         std::string auth_message = client_first_bare_ + ',' + server_first_ + ',' + std::string(without_proof);
         std::string signature = schemes::hmac(kind_, keys_.stored_key, auth_message);
         std::string client_key = *proof;
-        for (std::size_t i = 0; i < client_key.size(); ++i) client_key[i] = static_cast<char>(client_key[i] ^ signature[i]);
+        for (std::size_t i = 0; i < client_key.size(); ++i)
+            client_key[i] = static_cast<char>(client_key[i] ^ signature[i]);
         bool equal = equals_constant_time(schemes::digest(kind_, client_key), keys_.stored_key);
         ::explicit_bzero(client_key.data(), client_key.size());
         if (!equal) return SaslStep::failure("Password mismatch");
-        SaslStep done = SaslStep::success_with_data(user_, "v=" + base64_encode(schemes::hmac(kind_, keys_.server_key, auth_message)));
+        SaslStep done = SaslStep::success_with_data(
+            user_, "v=" + base64_encode(schemes::hmac(kind_, keys_.server_key, auth_message)));
         done.authorization = authorization_;
         return done;
     }

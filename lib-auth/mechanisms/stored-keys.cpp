@@ -18,7 +18,9 @@ StoredText read_stored(std::string_view stored, std::string_view accepted) {
     out.is_plain = name == "PLAIN" || name == "CLEAR" || name == "CLEARTEXT";
     bool serves = out.is_plain && !out.stored.raw.empty();
     for (std::string_view word : split_words(accepted)) serves = serves || word == name;
-    if (!serves) out.problem = fmt::format("Requested {} scheme, but we have only {}", accepted.substr(0, accepted.find(' ')), name);
+    if (!serves)
+        out.problem =
+            fmt::format("Requested {} scheme, but we have only {}", accepted.substr(0, accepted.find(' ')), name);
     return out;
 }
 

@@ -14,7 +14,10 @@ namespace {
 class PamPassDb final : public PassDb {
 public:
     PamPassDb(PamBackend* backend, PamCall defaults, bool show_message, std::string cache_key)
-        : backend_(backend), defaults_(std::move(defaults)), show_message_(show_message), cache_key_(std::move(cache_key)) {}
+        : backend_(backend),
+          defaults_(std::move(defaults)),
+          show_message_(show_message),
+          cache_key_(std::move(cache_key)) {}
 
     Work work(const AuthRequest&) override { return Work::Blocking; }
     bool verifies_itself() const override { return true; }

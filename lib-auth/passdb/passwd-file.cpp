@@ -72,8 +72,9 @@ private:
             if (!file_ && table.error().code == ErrorCode::NotFound) return Found{};
             return fail(table.error());
         }
-        auto entry = args_.username_format == "%u" ? (*table)->find(request.user)
-                                                   : (*table)->find(TRY(expand_for_request(args_.username_format, request)));
+        auto entry = args_.username_format == "%u"
+                         ? (*table)->find(request.user)
+                         : (*table)->find(TRY(expand_for_request(args_.username_format, request)));
         return Found{std::move(*table), entry};
     }
 

@@ -10,7 +10,8 @@ namespace culver::passdb {
 namespace {
 class SqlPassDb final : public PassDb {
 public:
-    SqlPassDb(std::shared_ptr<SqlSource> source, SqlQuery query) : source_(std::move(source)), query_(std::move(query)) {}
+    SqlPassDb(std::shared_ptr<SqlSource> source, SqlQuery query)
+        : source_(std::move(source)), query_(std::move(query)) {}
 
     Work work(const AuthRequest&) override { return Work::Blocking; }
     std::string default_scheme() const override { return source_->config().default_pass_scheme; }

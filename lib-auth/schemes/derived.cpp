@@ -21,8 +21,9 @@ const EVP_MD* evp(Digest kind) { return kind == Digest::Sha256 ? EVP_sha256() : 
 
 std::string pbkdf2(Digest kind, std::string_view password, std::string_view salt, std::uint32_t rounds) {
     std::string out(digest_size(kind), '\0');
-    ::PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), reinterpret_cast<const unsigned char*>(salt.data()),
-                        static_cast<int>(salt.size()), static_cast<int>(rounds), evp(kind), static_cast<int>(out.size()),
+    ::PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                        reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                        static_cast<int>(rounds), evp(kind), static_cast<int>(out.size()),
                         reinterpret_cast<unsigned char*>(out.data()));
     return out;
 }
@@ -40,7 +41,8 @@ Result<bool> verify_pbkdf2(const SchemeInput& input, std::string_view raw) {
 Result<std::string> generate_pbkdf2(const SchemeInput& input) {
     std::string salt = random_bytes(16);
     for (char& c : salt) c = kSaltCharacters[static_cast<unsigned char>(c) & 63];
-    std::uint32_t rounds = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(input.rounds.value_or(5000), 1, kPbkdf2Limit));
+    std::uint32_t rounds =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(input.rounds.value_or(5000), 1, kPbkdf2Limit));
     return fmt::format("$1${}${}${}", salt, rounds, hex_encode(pbkdf2(Digest::Sha1, input.password, salt, rounds)));
 }
 
@@ -52,8 +54,8 @@ Result<bool> verify_argon2(const SchemeInput& input, std::string_view raw) {
 }
 
 namespace {
-Result<std::string> generate_argon2(const SchemeInput& input, unsigned long long rounds, std::size_t memory, int algorithm,
-                                    std::string_view name) {
+Result<std::string> generate_argon2(const SchemeInput& input, unsigned long long rounds, std::size_t memory,
+                                    int algorithm, std::string_view name) {
     if (::sodium_init() < 0) return fail(ErrorCode::Internal, "sodium_init() failed");
     char out[crypto_pwhash_STRBYTES];
     if (::crypto_pwhash_str_alg(out, input.password.data(), input.password.size(), rounds, memory, algorithm) != 0)
@@ -65,18 +67,21 @@ constexpr std::uint64_t kArgonRoundLimit = 100;
 }  // namespace
 
 Result<std::string> generate_argon2i(const SchemeInput& input) {
-    std::uint64_t rounds = std::min<std::uint64_t>(input.rounds.value_or(crypto_pwhash_argon2i_OPSLIMIT_INTERACTIVE), kArgonRoundLimit);
-    std::size_t memory = rounds >= crypto_pwhash_argon2i_OPSLIMIT_SENSITIVE  ? crypto_pwhash_argon2i_MEMLIMIT_SENSITIVE
-                         : rounds >= crypto_pwhash_argon2i_OPSLIMIT_MODERATE ? crypto_pwhash_argon2i_MEMLIMIT_MODERATE
-                                                                             : crypto_pwhash_argon2i_MEMLIMIT_INTERACTIVE;
+    std::uint64_t rounds =
+        std::min<std::uint64_t>(input.rounds.value_or(crypto_pwhash_argon2i_OPSLIMIT_INTERACTIVE), kArgonRoundLimit);
+    std::size_t memory = rounds >= crypto_pwhash_argon2i_OPSLIMIT_SENSITIVE ? crypto_pwhash_argon2i_MEMLIMIT_SENSITIVE
+                         : rounds >= crypto_pwhash_argon2i_OPSLIMIT_MODERATE
+                             ? crypto_pwhash_argon2i_MEMLIMIT_MODERATE
+                             : crypto_pwhash_argon2i_MEMLIMIT_INTERACTIVE;
     return generate_argon2(input, rounds, memory, crypto_pwhash_ALG_ARGON2I13, "argon2i");
 }
 
 Result<std::string> generate_argon2id(const SchemeInput& input) {
     std::uint64_t rounds = std::min<std::uint64_t>(input.rounds.value_or(2), kArgonRoundLimit);
-    std::size_t memory = rounds >= crypto_pwhash_argon2id_OPSLIMIT_SENSITIVE  ? crypto_pwhash_argon2id_MEMLIMIT_SENSITIVE
-                         : rounds >= crypto_pwhash_argon2id_OPSLIMIT_MODERATE ? crypto_pwhash_argon2id_MEMLIMIT_MODERATE
-                                                                              : crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE;
+    std::size_t memory = rounds >= crypto_pwhash_argon2id_OPSLIMIT_SENSITIVE ? crypto_pwhash_argon2id_MEMLIMIT_SENSITIVE
+                         : rounds >= crypto_pwhash_argon2id_OPSLIMIT_MODERATE
+                             ? crypto_pwhash_argon2id_MEMLIMIT_MODERATE
+                             : crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE;
     return generate_argon2(input, std::max<std::uint64_t>(rounds, 3), memory, crypto_pwhash_ALG_ARGON2ID13, "argon2id");
 }
 
@@ -96,7 +101,8 @@ Result<ScramKeys> parse_scram_keys(Digest kind, std::string_view text) {
 
 ScramKeys make_scram_keys(Digest kind, std::string_view password, std::string_view salt, std::uint32_t iterations) {
     std::string salted = pbkdf2(kind, password, salt, iterations);
-    ScramKeys keys{iterations, std::string(salt), digest(kind, hmac(kind, salted, "Client Key")), hmac(kind, salted, "Server Key")};
+    ScramKeys keys{iterations, std::string(salt), digest(kind, hmac(kind, salted, "Client Key")),
+                   hmac(kind, salted, "Server Key")};
     ::explicit_bzero(salted.data(), salted.size());
     return keys;
 }
@@ -104,7 +110,8 @@ ScramKeys make_scram_keys(Digest kind, std::string_view password, std::string_vi
 template <Digest Kind>
 Result<bool> verify_scram(const SchemeInput& input, std::string_view raw) {
     ScramKeys keys = TRY(parse_scram_keys(Kind, raw));
-    return equals_constant_time(make_scram_keys(Kind, input.password, keys.salt, keys.iterations).stored_key, keys.stored_key);
+    return equals_constant_time(make_scram_keys(Kind, input.password, keys.salt, keys.iterations).stored_key,
+                                keys.stored_key);
 }
 
 template <Digest Kind>
@@ -154,7 +161,8 @@ Result<bool> verify_otp(const SchemeInput& input, std::string_view raw) {
 
 Result<std::string> generate_otp(const SchemeInput& input) {
     std::string seed = hex_encode(random_bytes(8));
-    return fmt::format("sha1 {} {} {}", kOtpSequence, seed, hex_encode(otp(Digest::Sha1, seed, input.password, kOtpSequence)));
+    return fmt::format("sha1 {} {} {}", kOtpSequence, seed,
+                       hex_encode(otp(Digest::Sha1, seed, input.password, kOtpSequence)));
 }
 
 Result<bool> verify_plain_trunc(const SchemeInput& input, std::string_view raw) {

@@ -36,7 +36,8 @@ void append_state(std::string& out, const MD5_CTX& context) {
 MD5_CTX load_state(std::string_view bytes) {
     auto word = [&](std::size_t i) {
         std::uint32_t value = 0;
-        for (std::size_t k = 0; k < 4; ++k) value |= std::uint32_t{static_cast<unsigned char>(bytes[4 * i + k])} << (8 * k);
+        for (std::size_t k = 0; k < 4; ++k)
+            value |= std::uint32_t{static_cast<unsigned char>(bytes[4 * i + k])} << (8 * k);
         return value;
     };
     MD5_CTX context;
@@ -81,7 +82,7 @@ Result<std::string> generate_digest(const SchemeInput& input) {
 template <Digest Kind>
 Result<bool> verify_salted(const SchemeInput& input, std::string_view raw) {
     std::size_t size = digest_size(Kind);
-    constexpr std::string_view name = Kind == Digest::Md5    ? "SMD5"
+    constexpr std::string_view name = Kind == Digest::Md5      ? "SMD5"
                                       : Kind == Digest::Sha1   ? "SSHA"
                                       : Kind == Digest::Sha256 ? "SSHA256"
                                                                : "SSHA512";

@@ -54,10 +54,11 @@ Result<SqlConfig> parse_sql_config(std::string_view text) {
         whole.swap(pending);
         std::size_t equals = whole.find('=');
         if (equals == whole.npos) return fail(ErrorCode::InvalidArgument, fmt::format("line {}: Missing '='", first));
-        TRY(set(config, trim(std::string_view(whole).substr(0, equals)), std::string(trim(std::string_view(whole).substr(equals + 1))),
-                first));
+        TRY(set(config, trim(std::string_view(whole).substr(0, equals)),
+                std::string(trim(std::string_view(whole).substr(equals + 1))), first));
     }
-    if (!pending.empty()) return fail(ErrorCode::InvalidArgument, fmt::format("line {}: the last line ends with a backslash", first));
+    if (!pending.empty())
+        return fail(ErrorCode::InvalidArgument, fmt::format("line {}: the last line ends with a backslash", first));
     return config;
 }
 
@@ -109,7 +110,8 @@ Result<SqlQuery> bind_variables(std::string_view text) {
             i += 2;
         } else if (c == '%') {
             std::size_t length = variable_length(text.substr(i));
-            if (length == 0) return fail(ErrorCode::InvalidArgument, "a %variable is not complete in: " + std::string(text));
+            if (length == 0)
+                return fail(ErrorCode::InvalidArgument, "a %variable is not complete in: " + std::string(text));
             query.text += next_parameter(query, std::string(text.substr(i, length)));
             i += length;
         } else {

@@ -53,10 +53,12 @@ Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::take() {
     connection->device = st.st_dev;
     connection->inode = st.st_ino;
     // Readable is enough; SQLite opens a file that it may not write for reading.
-    int status = ::sqlite3_open_v2(path_.c_str(), &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    int status =
+        ::sqlite3_open_v2(path_.c_str(), &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     if (status != SQLITE_OK)
-        return fail(ErrorCode::Unavailable, fmt::format("sqlite: Can't open {}: {}", path_,
-                                                        connection->handle ? ::sqlite3_errmsg(connection->handle) : "out of memory"));
+        return fail(ErrorCode::Unavailable,
+                    fmt::format("sqlite: Can't open {}: {}", path_,
+                                connection->handle ? ::sqlite3_errmsg(connection->handle) : "out of memory"));
     ::sqlite3_busy_timeout(connection->handle, kBusyMilliseconds);
     return connection;
 }
@@ -72,13 +74,16 @@ Status SqliteDatabase::query(const std::string& text, const std::vector<std::str
     auto& statement = connection->statements[text];
     if (!statement) {
         sqlite3_stmt* raw = nullptr;
-        if (::sqlite3_prepare_v2(connection->handle, text.data(), static_cast<int>(text.size()), &raw, nullptr) != SQLITE_OK || !raw)
-            return fail(ErrorCode::Unavailable, fmt::format("sqlite {}: {} in: {}", path_, ::sqlite3_errmsg(connection->handle), text));
+        if (::sqlite3_prepare_v2(connection->handle, text.data(), static_cast<int>(text.size()), &raw, nullptr) !=
+                SQLITE_OK ||
+            !raw)
+            return fail(ErrorCode::Unavailable,
+                        fmt::format("sqlite {}: {} in: {}", path_, ::sqlite3_errmsg(connection->handle), text));
         statement.reset(raw);
     }
     for (std::size_t i = 0; i < parameters.size(); ++i)
-        ::sqlite3_bind_text64(statement.get(), static_cast<int>(i + 1), parameters[i].data(), parameters[i].size(), SQLITE_TRANSIENT,
-                              SQLITE_UTF8);
+        ::sqlite3_bind_text64(statement.get(), static_cast<int>(i + 1), parameters[i].data(), parameters[i].size(),
+                              SQLITE_TRANSIENT, SQLITE_UTF8);
     int status;
     while ((status = ::sqlite3_step(statement.get())) == SQLITE_ROW) {
         SqlRow row;
@@ -86,7 +91,8 @@ Status SqliteDatabase::query(const std::string& text, const std::vector<std::str
             if (::sqlite3_column_type(statement.get(), column) == SQLITE_NULL) continue;
             const auto* value = reinterpret_cast<const char*>(::sqlite3_column_text(statement.get(), column));
             row.emplace_back(::sqlite3_column_name(statement.get(), column),
-                             std::string(value ? value : "", static_cast<std::size_t>(::sqlite3_column_bytes(statement.get(), column))));
+                             std::string(value ? value : "",
+                                         static_cast<std::size_t>(::sqlite3_column_bytes(statement.get(), column))));
         }
         if (!visit(row)) {
             status = SQLITE_DONE;

@@ -7,7 +7,8 @@ namespace culver::userdb {
 namespace {
 class SqlUserDb final : public UserDb {
 public:
-    SqlUserDb(std::shared_ptr<SqlSource> source, SqlQuery query) : source_(std::move(source)), query_(std::move(query)) {}
+    SqlUserDb(std::shared_ptr<SqlSource> source, SqlQuery query)
+        : source_(std::move(source)), query_(std::move(query)) {}
 
     Work work(const AuthRequest&) override { return Work::Blocking; }
 

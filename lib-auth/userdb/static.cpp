@@ -1,5 +1,5 @@
-// userdb static: the same template for everybody: `args = uid=vmail gid=vmail home=/var/vmail/%d/%n`. That a user exists
-// is asked of the passdbs, unless allow_all_users=yes. An empty one stands in when no userdb is configured.
+// userdb static: the same template for everybody: `args = uid=vmail gid=vmail home=/var/vmail/%d/%n`. That a user
+// exists is asked of the passdbs, unless allow_all_users=yes. An empty one stands in when no userdb is configured.
 #include <fmt/format.h>
 
 #include "lib-auth/driver-args.h"

@@ -20,7 +20,9 @@ namespace {
 class Peer {
 public:
     explicit Peer(UniqueFd fd) : fd_(std::move(fd)) {}
-    void send(const std::string& text) { ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size())); }
+    void send(const std::string& text) {
+        ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size()));
+    }
     // The next line; "(closed)" at the end, "(nothing)" when none comes in time.
     std::string line(int milliseconds = 3000) {
         while (buffer_.find('\n') == buffer_.npos) {
@@ -52,7 +54,8 @@ protected:
         set_log_sink([this](LogLevel, std::string_view text) { log += std::string(text) + "\n"; });
         std::string path = testing::TempDir() + "/auth-server-test." + std::to_string(::getpid());
         std::ofstream(path) << "alice:{PLAIN}secret:5000:5001::/home/alice::\nbob:{PLAIN}x:6000:6000::/b::nologin\n"
-                               "slow:{SHA512-CRYPT}$6$KvHW9qXuWW2U7U7w$iDElB1uS3EdRz5gLBKquTnvSXrQuIUA.ayqxYmRvsNl.WG3196Lzxn7AiMreaQn//8in60QXmTkhwyDoiyngx.::::::\n";
+                               "slow:{SHA512-CRYPT}$6$KvHW9qXuWW2U7U7w$iDElB1uS3EdRz5gLBKquTnvSXrQuIUA.ayqxYmRvsNl."
+                               "WG3196Lzxn7AiMreaQn//8in60QXmTkhwyDoiyngx.::::::\n";
         AuthSettings settings;
         settings.mechanisms = {"PLAIN", "LOGIN"};
         settings.failure_delay = std::chrono::milliseconds(50);
@@ -119,7 +122,8 @@ TEST_F(AuthServerTest, AnswersLogins) {
     EXPECT_EQ(peer.ask("CONT\t3\t" + base64_encode("bob")), "CONT\t3\tUGFzc3dvcmQ6");
     EXPECT_EQ(peer.ask("CONT\t3\t" + base64_encode("x")), "OK\t3\tuser=bob\tnologin");
     EXPECT_EQ(peer.ask("AUTH\t4\tPLAIN\tservice=imap\tresp=" + plain("slow", "secret")), "OK\t4\tuser=slow");
-    EXPECT_EQ(peer.ask("AUTH\t5\tPLAIN\tservice=imap\tno-penalty\tresp=" + plain("alice", "no")), "FAIL\t5\tuser=alice");
+    EXPECT_EQ(peer.ask("AUTH\t5\tPLAIN\tservice=imap\tno-penalty\tresp=" + plain("alice", "no")),
+              "FAIL\t5\tuser=alice");
     EXPECT_EQ(peer.ask("AUTH\t6\tPLAIN\tservice=imap\tno-penalty\tresp=" + plain("zoe", "no")), "FAIL\t6\tuser=zoe");
     EXPECT_EQ(peer.ask("AUTH\t7\tPLAIN\tservice=imap\tresp=***"),
               "FAIL\t7\tcode=invalid_base64\treason=Invalid base64 data in initial response");
@@ -136,15 +140,16 @@ TEST_F(AuthServerTest, AnEmptyResponseMeansWhatTheClientsVersionSays) {
 
 TEST_F(AuthServerTest, CutsOffBrokenClientsAndServesTheOthers) {
     Peer good = client();
-    for (const std::string& bad : {
-             std::string("AUTH\t1\tPLAIN\tservice=imap"), std::string("CPID\t5"), std::string("VERSION\t2\t0"),
-             std::string("VERSION\t1\t0\nCPID\t0"), std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t0\tPLAIN\tservice=imap"),
-             std::string("VERSION\t1\t0\nCPID\t5\nAUTH\tx\tPLAIN\tservice=imap"), std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN"),
-             std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tNOSUCH\tservice=imap"),
-             std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN\tresp=AA==\tservice=imap"),
-             std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN\tservice=a\nAUTH\t1\tPLAIN\tservice=a"),
-             std::string("garbage\x00\xff", 9), std::string("VERSION\t1\t0\nCPID\t5\n") + std::string(17000, 'x'),
-             std::string("REQUEST\t1\t2\t3\t4"), std::string("USER\t1\talice\tservice=imap")}) {
+    for (const std::string& bad :
+         {std::string("AUTH\t1\tPLAIN\tservice=imap"), std::string("CPID\t5"), std::string("VERSION\t2\t0"),
+          std::string("VERSION\t1\t0\nCPID\t0"), std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t0\tPLAIN\tservice=imap"),
+          std::string("VERSION\t1\t0\nCPID\t5\nAUTH\tx\tPLAIN\tservice=imap"),
+          std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN"),
+          std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tNOSUCH\tservice=imap"),
+          std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN\tresp=AA==\tservice=imap"),
+          std::string("VERSION\t1\t0\nCPID\t5\nAUTH\t1\tPLAIN\tservice=a\nAUTH\t1\tPLAIN\tservice=a"),
+          std::string("garbage\x00\xff", 9), std::string("VERSION\t1\t0\nCPID\t5\n") + std::string(17000, 'x'),
+          std::string("REQUEST\t1\t2\t3\t4"), std::string("USER\t1\talice\tservice=imap")}) {
         Peer peer = connect(AuthProtocol::Client);
         peer.send(bad + "\n");
         std::string line;
@@ -163,7 +168,8 @@ TEST_F(AuthServerTest, ALoginIsPickedUpOnceWithItsCookie) {
     master.line();
     std::string pid = std::to_string(::getpid()), good = "\t4242\t8\t" + cookie;
     EXPECT_EQ(master.ask("REQUEST\t1\t4242\t8\t" + std::string(32, '0')), "FAIL\t1");
-    EXPECT_EQ(master.ask("REQUEST\t2" + good + "\tsession_pid=" + pid), "USER\t2\talice\tuid=5000\tgid=5001\thome=/home/alice\tauth_mech=PLAIN");
+    EXPECT_EQ(master.ask("REQUEST\t2" + good + "\tsession_pid=" + pid),
+              "USER\t2\talice\tuid=5000\tgid=5001\thome=/home/alice\tauth_mech=PLAIN");
     EXPECT_EQ(master.ask("REQUEST\t3" + good), "FAIL\t3") << "only once";
     ASSERT_EQ(login.ask("AUTH\t8\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t8\tuser=alice");
     EXPECT_EQ(master.ask("REQUEST\t4" + good + "\tsession_pid=1"), "FAIL\t4");
@@ -177,7 +183,8 @@ TEST_F(AuthServerTest, AnswersLookups) {
     Peer master = connect(AuthProtocol::UserDb);
     EXPECT_EQ(master.line(), "VERSION\t1\t1");
     master.line();
-    EXPECT_EQ(master.ask("VERSION\t1\t0\nUSER\t1\tALICE\tservice=imap"), "USER\t1\talice\tuid=5000\tgid=5001\thome=/home/alice");
+    EXPECT_EQ(master.ask("VERSION\t1\t0\nUSER\t1\tALICE\tservice=imap"),
+              "USER\t1\talice\tuid=5000\tgid=5001\thome=/home/alice");
     EXPECT_EQ(master.ask("USER\t2\tnobody\tservice=imap"), "NOTFOUND\t2");
     EXPECT_EQ(master.ask("PASS\t3\talice\tservice=imap"), "PASS\t3\tuser=alice");
     EXPECT_EQ(master.ask("PASS\t4\tnobody\tservice=imap"), "NOTFOUND\t4");
@@ -198,18 +205,22 @@ TEST_F(AuthServerTest, AnswersLookups) {
 TEST_F(AuthServerTest, AVanishedClientHurtsNobody) {
     {
         Peer gone = client(AuthProtocol::Client, 1);
-        for (int i = 1; i < 200; ++i) gone.send(fmt::format("AUTH\t{}\tPLAIN\tservice=imap\tresp={}\n", i, plain("slow", "no")));
+        for (int i = 1; i < 200; ++i)
+            gone.send(fmt::format("AUTH\t{}\tPLAIN\tservice=imap\tresp={}\n", i, plain("slow", "no")));
     }
     Peer peer = client(AuthProtocol::Client, 2);
-    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\trip=192.0.2.9\tresp=" + plain("alice", "secret")), "OK\t1\tuser=alice");
+    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\trip=192.0.2.9\tresp=" + plain("alice", "secret")),
+              "OK\t1\tuser=alice");
 }
 
 TEST_F(AuthServerTest, HoldsAnAddressThatGuessesAndNobodyElse) {
     Peer peer = client();
-    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\trip=192.0.2.1\tresp=" + plain("alice", "no")), "FAIL\t1\tuser=alice");
+    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\trip=192.0.2.1\tresp=" + plain("alice", "no")),
+              "FAIL\t1\tuser=alice");
     peer.send("AUTH\t2\tPLAIN\tservice=imap\trip=192.0.2.1\tresp=" + plain("alice", "secret") + "\n");
     EXPECT_EQ(peer.line(300), "(nothing)");
-    EXPECT_EQ(peer.ask("AUTH\t3\tPLAIN\tservice=imap\trip=192.0.2.2\tresp=" + plain("alice", "secret")), "OK\t3\tuser=alice");
+    EXPECT_EQ(peer.ask("AUTH\t3\tPLAIN\tservice=imap\trip=192.0.2.2\tresp=" + plain("alice", "secret")),
+              "OK\t3\tuser=alice");
 }
 
 }  // namespace

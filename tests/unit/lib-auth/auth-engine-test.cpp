@@ -65,9 +65,11 @@ TEST_F(AuthEngineTest, ComparesAndNormalises) {
 TEST_F(AuthEngineTest, RefusesNamesThatTheRulesForbid) {
     settings.passdbs.push_back(passdb("alice:{PLAIN}secret\n"));
     settings.username_chars = "abcdefghijklmnopqrstuvwxyz@.";
-    for (const char* name : {"", "ali ce", "alice%", "alice'--"}) EXPECT_EQ(log_in(name, "secret"), AuthResult::NoCredentials) << name;
+    for (const char* name : {"", "ali ce", "alice%", "alice'--"})
+        EXPECT_EQ(log_in(name, "secret"), AuthResult::NoCredentials) << name;
     settings.username_chars = "";
-    for (const std::string& name : {std::string("al\0ice", 6), std::string("a\nb"), std::string("a\tb"), std::string(300, 'a')})
+    for (const std::string& name :
+         {std::string("al\0ice", 6), std::string("a\nb"), std::string("a\tb"), std::string(300, 'a')})
         EXPECT_EQ(log_in(name, "secret"), AuthResult::NoCredentials);
     EXPECT_EQ(log_in("%{env:PATH}", "secret"), AuthResult::UnknownUser) << "never expanded";
 }
@@ -121,9 +123,10 @@ TEST_F(AuthEngineTest, AMasterUserLogsInAsAnother) {
 }
 
 TEST_F(AuthEngineTest, AppliesExtraFields) {
-    settings.passdbs.push_back(passdb("a:{PLAIN}x::::::nologin=y reason=Gone user=other userdb_mail=maildir:/%u foo=%n\n"
-                                      "n:{PLAIN}x::::::allow_nets=192.0.2.0/24\nm:{PLAIN}x::::::allow_nets=10.0.0.0/8,::1\n"
-                                      "free::::::::\nany::::::: nopassword\n"));
+    settings.passdbs.push_back(
+        passdb("a:{PLAIN}x::::::nologin=y reason=Gone user=other userdb_mail=maildir:/%u foo=%n\n"
+               "n:{PLAIN}x::::::allow_nets=192.0.2.0/24\nm:{PLAIN}x::::::allow_nets=10.0.0.0/8,::1\n"
+               "free::::::::\nany::::::: nopassword\n"));
     EXPECT_EQ(log_in("a", "x"), AuthResult::Ok);
     EXPECT_EQ(request.user, "other");
     std::string line;
@@ -151,13 +154,15 @@ TEST_F(AuthEngineTest, AUserNameChoosesNoFileOutsideItsFolder) {
     settings.passdbs[0].args = "username_format=%n " + path.substr(0, path.rfind("example.test")) + "%d";
     EXPECT_EQ(log_in("a@example.test", "x"), AuthResult::Ok);
     EXPECT_EQ(log_in("a@other.test", "x"), AuthResult::UnknownUser);
-    for (const char* name : {"a@..", "a@../x", "a@/etc/passwd", "a@", "a"}) EXPECT_NE(log_in(name, "x"), AuthResult::Ok) << name;
+    for (const char* name : {"a@..", "a@../x", "a@/etc/passwd", "a@", "a"})
+        EXPECT_NE(log_in(name, "x"), AuthResult::Ok) << name;
 }
 
 TEST_F(AuthEngineTest, WithoutAUserDbThePassDbsSayWhoExists) {
     settings.passdbs.push_back(passdb("a:{PLAIN}x\n"));
     auto made = engine();
-    for (auto [user, expected] : {std::pair("a", UserResult::Kind::Found), std::pair("b", UserResult::Kind::NotFound)}) {
+    for (auto [user, expected] :
+         {std::pair("a", UserResult::Kind::Found), std::pair("b", UserResult::Kind::NotFound)}) {
         AuthRequest lookup;
         ASSERT_TRUE(made->set_user(lookup, user));
         EXPECT_EQ(made->lookup_user(lookup).kind, expected);
@@ -204,7 +209,8 @@ TEST_F(AuthEngineTest, DropsAUserWithABadUid) {
     db.args = file("uids", "a:x:ret:1::/h::\nroot:x:0:0::/root::\nshort:x\nok:x::::::\n");
     settings.userdbs = {db};
     auto made = engine();
-    for (auto [user, expected] : {std::pair("a", false), std::pair("root", false), std::pair("short", false), std::pair("ok", true)}) {
+    for (auto [user, expected] :
+         {std::pair("a", false), std::pair("root", false), std::pair("short", false), std::pair("ok", true)}) {
         AuthRequest lookup;
         ASSERT_TRUE(made->set_user(lookup, user));
         EXPECT_EQ(made->lookup_user(lookup).kind == UserResult::Kind::Found, expected) << user;

@@ -11,7 +11,8 @@ namespace {
 
 using schemes::Digest;
 
-std::unique_ptr<Mechanism> make(std::string_view name, const AuthRequest& request = {}, bool name_from_certificate = true) {
+std::unique_ptr<Mechanism> make(std::string_view name, const AuthRequest& request = {},
+                                bool name_from_certificate = true) {
     AuthSettings settings;
     settings.ssl_username_from_cert = name_from_certificate;
     return find_mechanism(name)->make(request, settings);
@@ -35,8 +36,9 @@ TEST(Mechanism, EveryOneSurvivesAnyBytes) {
     std::string all;
     for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
     for (const MechanismSpec& spec : mechanism_specs()) {
-        for (const std::string& bytes : {std::string(), std::string(1, '\0'), std::string(8000, ','), std::string(8000, '='), all,
-                                         std::string("n,,n=,r="), std::string("n,,"), std::string("username=\"")}) {
+        for (const std::string& bytes :
+             {std::string(), std::string(1, '\0'), std::string(8000, ','), std::string(8000, '='), all,
+              std::string("n,,n=,r="), std::string("n,,"), std::string("username=\"")}) {
             for (bool started : {false, true}) {
                 auto mechanism = make(spec.name);
                 if (started) mechanism->start();
@@ -58,13 +60,15 @@ TEST(Mechanism, CramMd5ProvesThePassword) {
             ASSERT_EQ(step.kind, SaslStep::Kind::NeedCredentials);
             EXPECT_EQ(step.user, "alice");
             EXPECT_EQ(mechanism->with_credentials(stored(scheme, "secret")).kind,
-                      password == "secret" ? SaslStep::Kind::Success : SaslStep::Kind::Failure) << scheme;
+                      password == "secret" ? SaslStep::Kind::Success : SaslStep::Kind::Failure)
+                << scheme;
         }
     }
     auto mechanism = make("CRAM-MD5");
     mechanism->start();
     mechanism->step("alice " + std::string(32, '0'));
-    EXPECT_EQ(mechanism->with_credentials(stored("SHA256-CRYPT", "secret")).data, "Requested CRAM-MD5 scheme, but we have only SHA256-CRYPT");
+    EXPECT_EQ(mechanism->with_credentials(stored("SHA256-CRYPT", "secret")).data,
+              "Requested CRAM-MD5 scheme, but we have only SHA256-CRYPT");
 }
 
 // The client's side, straight from RFC 5802 §3.
@@ -87,15 +91,20 @@ SaslStep scram_login(std::string_view name, Digest kind, const std::string& entr
         u = schemes::hmac(kind, password, u);
         for (std::size_t k = 0; k < u.size(); ++k) salted[k] = static_cast<char>(salted[k] ^ u[k]);
     }
-    std::string proof = schemes::hmac(kind, salted, "Client Key"), signature = schemes::hmac(kind, keys.stored_key, message);
+    std::string proof = schemes::hmac(kind, salted, "Client Key"),
+                signature = schemes::hmac(kind, keys.stored_key, message);
     for (std::size_t k = 0; k < proof.size(); ++k) proof[k] = static_cast<char>(proof[k] ^ signature[k]);
     SaslStep last = mechanism->step(without + ",p=" + base64_encode(proof));
-    if (last.kind == SaslStep::Kind::Success) EXPECT_EQ(last.data, "v=" + base64_encode(schemes::hmac(kind, keys.server_key, message)));
+    if (last.kind == SaslStep::Kind::Success)
+        EXPECT_EQ(last.data, "v=" + base64_encode(schemes::hmac(kind, keys.server_key, message)));
     return last;
 }
 
 TEST(Mechanism, ScramProvesThePasswordBothWays) {
-    struct { const char* name; Digest kind; } kinds[] = {{"SCRAM-SHA-1", Digest::Sha1}, {"SCRAM-SHA-256", Digest::Sha256}};
+    struct {
+        const char* name;
+        Digest kind;
+    } kinds[] = {{"SCRAM-SHA-1", Digest::Sha1}, {"SCRAM-SHA-256", Digest::Sha256}};
     for (auto [name, kind] : kinds) {
         for (const std::string& entry : {stored(name, "secret"), stored("PLAIN", "secret")}) {
             SaslStep right = scram_login(name, kind, entry, "secret");
@@ -105,7 +114,8 @@ TEST(Mechanism, ScramProvesThePasswordBothWays) {
         }
         EXPECT_EQ(scram_login(name, kind, stored("PLAIN", "secret"), "secret", "y,,").kind, SaslStep::Kind::Success);
         EXPECT_EQ(scram_login(name, kind, stored("PLAIN", "secret"), "secret", "n,a=boss,").authorization, "boss");
-        EXPECT_EQ(scram_login(name, kind, stored("PLAIN", "secret"), "secret", "p=tls-unique,,").kind, SaslStep::Kind::Failure);
+        EXPECT_EQ(scram_login(name, kind, stored("PLAIN", "secret"), "secret", "p=tls-unique,,").kind,
+                  SaslStep::Kind::Failure);
         EXPECT_EQ(scram_login(name, kind, stored("SHA", "secret"), "secret").kind, SaslStep::Kind::Failure);
         EXPECT_EQ(scram_login(name, kind, stored("PLAIN", "secret"), "secret", "n,,", "a=2Cb=3D").user, "a,b=");
     }
@@ -120,9 +130,11 @@ TEST(Mechanism, DigestMd5ProvesThePassword) {
             nonce.resize(nonce.find('"'));
             auto md5 = [](const std::string& text) { return schemes::digest(Digest::Md5, text); };
             std::string ha1 = hex_encode(md5(md5("alice::" + password) + ":" + nonce + ":cn"));
-            std::string response = hex_encode(md5(ha1 + ":" + nonce + ":00000001:cn:auth:" + hex_encode(md5("AUTHENTICATE:imap/host"))));
-            SaslStep step = mechanism->step("username=\"alice\",realm=\"\",nonce=\"" + nonce +
-                                            "\",cnonce=\"cn\",nc=00000001,qop=auth,digest-uri=\"imap/host\",response=" + response);
+            std::string response =
+                hex_encode(md5(ha1 + ":" + nonce + ":00000001:cn:auth:" + hex_encode(md5("AUTHENTICATE:imap/host"))));
+            SaslStep step =
+                mechanism->step("username=\"alice\",realm=\"\",nonce=\"" + nonce +
+                                "\",cnonce=\"cn\",nc=00000001,qop=auth,digest-uri=\"imap/host\",response=" + response);
             ASSERT_EQ(step.kind, SaslStep::Kind::NeedCredentials) << step.data;
             EXPECT_EQ(mechanism->with_credentials(entry).kind,
                       password == "secret" ? SaslStep::Kind::Success : SaslStep::Kind::Failure);
@@ -137,7 +149,8 @@ TEST(Mechanism, ExternalBelievesOnlyAVerifiedCertificateWithAName) {
     EXPECT_EQ(make("EXTERNAL", request)->step("").kind, SaslStep::Kind::Failure) << "not verified";
     request.valid_client_cert = true;
     EXPECT_EQ(make("EXTERNAL", request)->step("").user, "alice");
-    EXPECT_EQ(make("EXTERNAL", request, false)->step("").kind, SaslStep::Kind::Failure) << "auth_ssl_username_from_cert = no";
+    EXPECT_EQ(make("EXTERNAL", request, false)->step("").kind, SaslStep::Kind::Failure)
+        << "auth_ssl_username_from_cert = no";
     request.cert_username = "";
     EXPECT_EQ(make("EXTERNAL", request)->step("alice").kind, SaslStep::Kind::Failure) << "a certificate without a name";
 }

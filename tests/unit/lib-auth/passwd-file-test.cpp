@@ -54,7 +54,8 @@ TEST(PasswdFile, NamesABadLineAndKeepsTheOthers) {
 
 TEST(PasswdFile, FindsEachOfManyUsers) {
     std::string text;
-    for (int i = 0; i < 20000; ++i) text += "user" + std::to_string(i) + "@example.test:{PLAIN}p" + std::to_string(i) + "\n";
+    for (int i = 0; i < 20000; ++i)
+        text += "user" + std::to_string(i) + "@example.test:{PLAIN}p" + std::to_string(i) + "\n";
     auto table = PasswdFileTable::parse(text);
     EXPECT_EQ(table->size(), 20000u);
     for (int i = 0; i < 20000; ++i)

@@ -25,8 +25,10 @@ TEST(PasswordScheme, VerifiesWhatItGenerates) {
     for (const PasswordScheme& scheme : password_schemes()) {
         if (scheme.name == "PLAIN-TRUNC") continue;  // as in Dovecot, its output lacks the length and never verifies
         for (std::string suffix : {"", ".HEX", ".b64", ".BASE64"}) {
-            if (!suffix.empty() && scheme.name.starts_with("ARGON2")) continue;  // slow, and the suffix is not the scheme's
-            auto stored = generate_password(std::string(scheme.name) + suffix, {"p\xc3\xa4ss word", "joe@example.test", {}});
+            if (!suffix.empty() && scheme.name.starts_with("ARGON2"))
+                continue;  // slow, and the suffix is not the scheme's
+            auto stored =
+                generate_password(std::string(scheme.name) + suffix, {"p\xc3\xa4ss word", "joe@example.test", {}});
             ASSERT_TRUE(stored) << scheme.name;
             EXPECT_TRUE(matches(*stored, "p\xc3\xa4ss word", "joe@example.test")) << *stored;
             EXPECT_FALSE(matches(*stored, "pass word", "joe@example.test")) << *stored;
@@ -50,18 +52,40 @@ TEST(PasswordScheme, HashesTheNameOnlyForDigestMd5) {
 }
 
 TEST(PasswordScheme, CutsPlainTruncWhereItWasCut) {
-    struct { const char* stored; const char* password; bool expected; } cases[] = {
+    struct {
+        const char* stored;
+        const char* password;
+        bool expected;
+    } cases[] = {
         {"{PLAIN-TRUNC}6-secret", "secret", true},    {"{PLAIN-TRUNC}6-secret", "secretxx", true},
         {"{PLAIN-TRUNC}6-secre", "secre", true},      {"{PLAIN-TRUNC}6-secre", "secret", false},
         {"{PLAIN-TRUNC}6-secretxx", "secret", false}, {"{PLAIN-TRUNC}secret", "secret", false},
     };
-    for (const auto& row : cases) EXPECT_EQ(matches(row.stored, row.password), row.expected) << row.stored << row.password;
+    for (const auto& row : cases)
+        EXPECT_EQ(matches(row.stored, row.password), row.expected) << row.stored << row.password;
 }
 
 TEST(PasswordScheme, NeverMatchesWhatCannotBeAHash) {
-    for (const char* stored : {"", "{CRYPT}", "!secret", "{CRYPT}*", "{CRYPT}!", "*", "x", "{SSHA}YWJj", "{SHA256}bad", "{NOSUCH}secret",
-                               "{SCRAM-SHA-1}YWJj", "{PBKDF2}$1$a$0$00", "{PBKDF2}$1$a$99999999999$00", "{ARGON2ID}$argon2id$", "{OTP}x",
-                               "{PLAIN.FOO}secret", "{}secret", "{PLAIN", "$6$salt$abc`", "{CRAM-MD5}00"})
+    for (const char* stored : {"",
+                               "{CRYPT}",
+                               "!secret",
+                               "{CRYPT}*",
+                               "{CRYPT}!",
+                               "*",
+                               "x",
+                               "{SSHA}YWJj",
+                               "{SHA256}bad",
+                               "{NOSUCH}secret",
+                               "{SCRAM-SHA-1}YWJj",
+                               "{PBKDF2}$1$a$0$00",
+                               "{PBKDF2}$1$a$99999999999$00",
+                               "{ARGON2ID}$argon2id$",
+                               "{OTP}x",
+                               "{PLAIN.FOO}secret",
+                               "{}secret",
+                               "{PLAIN",
+                               "$6$salt$abc`",
+                               "{CRAM-MD5}00"})
         for (const char* password : {"", "secret", "x", "*"}) EXPECT_FALSE(matches(stored, password)) << stored;
 }
 

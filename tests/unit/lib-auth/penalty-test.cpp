@@ -44,7 +44,8 @@ TEST(Penalty, StaysBounded) {
     PenaltyBox box;
     auto now = PenaltyBox::Clock::now();
     for (int i = 0; i < 60000; ++i)
-        box.failed("10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255), "a", "b", now);
+        box.failed("10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255),
+                   "a", "b", now);
     EXPECT_LE(box.size(), 20000u);
 }
 

@@ -13,7 +13,8 @@ namespace culver {
 namespace {
 
 TEST(SqlConfig, ReadsKeysCommentsAndContinuedLines) {
-    auto config = parse_sql_config("# c\ndriver = sqlite\nconnect=/x/y.db\n\npassword_query = SELECT a \\\n  FROM b \\\n  WHERE c = 1\n");
+    auto config = parse_sql_config(
+        "# c\ndriver = sqlite\nconnect=/x/y.db\n\npassword_query = SELECT a \\\n  FROM b \\\n  WHERE c = 1\n");
     ASSERT_TRUE(config) << config.error().detail;
     EXPECT_EQ(config->driver, "sqlite");
     EXPECT_EQ(config->connect, "/x/y.db");
@@ -24,7 +25,10 @@ TEST(SqlConfig, ReadsKeysCommentsAndContinuedLines) {
 }
 
 TEST(SqlConfig, MakesVariablesParameters) {
-    struct { const char *query, *text; std::vector<std::string> parameters; } cases[] = {
+    struct {
+        const char *query, *text;
+        std::vector<std::string> parameters;
+    } cases[] = {
         {"SELECT 1", "SELECT 1", {}},
         {"a = '%u'", "a = ?1", {"%u"}},
         {"a = '%Ln' AND b='x''%d'", "a = ?1 AND b=?2", {"%Ln", "x'%d"}},
@@ -46,12 +50,17 @@ class SqlTest : public testing::Test {
 protected:
     SqlTest() {
         base = testing::TempDir() + "/sql-test." + std::to_string(::getpid());
-        run("CREATE TABLE users (username TEXT, domain TEXT, password TEXT, uid INTEGER, gid INTEGER, home TEXT, quota TEXT);"
+        run("CREATE TABLE users (username TEXT, domain TEXT, password TEXT, uid INTEGER, gid INTEGER, home TEXT, quota "
+            "TEXT);"
             "INSERT INTO users VALUES ('alice','example.test','{PLAIN}secret',5000,5000,'/v/alice',NULL);"
-            "INSERT INTO users VALUES ('bob','example.test','5ebe2294ecd0e0f08eab7690d2a6ee69',5001,5001,'/v/bob','*:storage=1M');"
-            "INSERT INTO users VALUES ('twice','example.test','{PLAIN}a',1,1,'/',NULL),('twice','example.test','{PLAIN}b',1,1,'/',NULL);");
-        std::ofstream(base + ".conf") << "driver = sqlite\nconnect = " << base << ".db\n"
-            "password_query = SELECT username, domain, password, quota AS userdb_quota_rule FROM users WHERE username = '%n' AND domain = '%d'\n";
+            "INSERT INTO users VALUES "
+            "('bob','example.test','5ebe2294ecd0e0f08eab7690d2a6ee69',5001,5001,'/v/bob','*:storage=1M');"
+            "INSERT INTO users VALUES "
+            "('twice','example.test','{PLAIN}a',1,1,'/',NULL),('twice','example.test','{PLAIN}b',1,1,'/',NULL);");
+        std::ofstream(base + ".conf") << "driver = sqlite\nconnect = " << base
+                                      << ".db\n"
+                                         "password_query = SELECT username, domain, password, quota AS "
+                                         "userdb_quota_rule FROM users WHERE username = '%n' AND domain = '%d'\n";
         PassDbSettings passdb;
         passdb.driver = "sql";
         passdb.args = base + ".conf";
@@ -106,8 +115,8 @@ TEST_F(SqlTest, FindsUsersAndTheirFields) {
 }
 
 TEST_F(SqlTest, SqlInANameIsOnlyAName) {
-    for (const char* name : {"' OR 1=1 --@example.test", "alice@example.test' --", "alice\\'; DROP TABLE users; --@x", "%n@example.test",
-                             "\xbf' OR 1=1 --@example.test", "?1@example.test"})
+    for (const char* name : {"' OR 1=1 --@example.test", "alice@example.test' --", "alice\\'; DROP TABLE users; --@x",
+                             "%n@example.test", "\xbf' OR 1=1 --@example.test", "?1@example.test"})
         EXPECT_EQ(log_in(name, "secret"), AuthResult::UnknownUser) << name;
     EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
 }

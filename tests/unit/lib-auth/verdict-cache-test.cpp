@@ -17,7 +17,8 @@ using namespace std::chrono_literals;
 TEST(VerdictCache, RemembersForItsTimeAndForgetsOnRequest) {
     VerdictCache cache(80'000, 60s, 10s);
     auto now = VerdictCache::Clock::now();
-    auto right = cache.key("$6$x", "alice", "secret"), wrong = cache.key("$6$x", "alice", "guess"), bob = cache.key("$6$x", "bob", "secret");
+    auto right = cache.key("$6$x", "alice", "secret"), wrong = cache.key("$6$x", "alice", "guess"),
+         bob = cache.key("$6$x", "bob", "secret");
     cache.put(right, "alice", true, now);
     cache.put(wrong, "alice", false, now);
     cache.put(bob, "bob", true, now);
