@@ -38,7 +38,8 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
                             const std::string& master_user, const SecretString& password) {
     // AuthClient would try again for ever; a person wants to know now.
     if (auto reachable = connect_unix(socket_path, Blocking::Yes); !reachable)
-        return fail(ErrorCode::Unavailable, fmt::format("connect({}) failed: {}", socket_path, reachable.error().detail));
+        return fail(ErrorCode::Unavailable,
+                    fmt::format("connect({}) failed: {}", socket_path, reachable.error().detail));
     EventLoop loop;
     LoginAttempt attempt;
     attempt.reply.code = "temp_fail";
@@ -49,7 +50,8 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
         sent = true;
         AuthStart request = start;
         request.mechanism = "PLAIN";
-        std::string message = (master_user.empty() ? "" : user) + '\0' + (master_user.empty() ? user : master_user) + '\0';
+        std::string message =
+            (master_user.empty() ? "" : user) + '\0' + (master_user.empty() ? user : master_user) + '\0';
         message += password.reveal();
         request.initial_response = SecretString(message);
         ::explicit_bzero(message.data(), message.size());
@@ -73,7 +75,8 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
 int print_verdict(const std::string& user, const AuthReply& reply) {
     const bool ok = reply.kind == AuthReply::Kind::Ok;
     print(fmt::format("passdb: {} auth {}\nextra fields:\n", user, ok ? "succeeded" : "failed"));
-    for (const auto& [key, value] : reply.fields) print(fmt::format("  {}{}{}\n", key, value.empty() ? "" : "=", value));
+    for (const auto& [key, value] : reply.fields)
+        print(fmt::format("  {}{}{}\n", key, value.empty() ? "" : "=", value));
     if (ok) return kExitOk;
     return reply.code == "temp_fail" ? kExitTemporary : kExitNoPermission;
 }

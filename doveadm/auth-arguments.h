@@ -13,7 +13,8 @@
 
 namespace culver::doveadm {
 
-inline constexpr OptionSpec kAuthInfoOption = {'x', "auth info", "key=value about the client, e.g. service=imap, rip=192.0.2.1; may be repeated"};
+inline constexpr OptionSpec kAuthInfoOption = {
+    'x', "auth info", "key=value about the client, e.g. service=imap, rip=192.0.2.1; may be repeated"};
 
 // -x words into a login's or a lookup's fields; service is "doveadm" without one. Unknown keys are ignored.
 AuthStart auth_start(const Invocation& call);
@@ -23,8 +24,8 @@ struct LoginAttempt {
     AuthReply reply;
     LoginTicket ticket;  // to pick the login up with
 };
-// One PLAIN login; blocks until the verdict. Unavailable when the socket cannot be reached. `while_connected` runs before
-// the connection closes.
+// One PLAIN login; blocks until the verdict. Unavailable when the socket cannot be reached. `while_connected` runs
+// before the connection closes.
 Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& start, const std::string& user,
                             const std::string& master_user, const SecretString& password);
 
