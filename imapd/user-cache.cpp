@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib-base/log.h"
+
 namespace culver {
 
 // All that a user's settings and mail location may depend on; addresses and session only where variables use them,
@@ -56,6 +58,8 @@ Result<std::shared_ptr<MailUser>> UserCache::open(const SessionJob& job, const s
     identity.remote_ip = job.login.remote_ip;
     identity.settings = settings;
     std::shared_ptr<MailUser> user = TRY(MailUser::open(identity, mailboxes_));
+    // A disk that cannot be written still holds mail that can be read.
+    if (Status made = user->make_roots(); !made) log_error(made.error().detail);
 
     const std::lock_guard lock(mutex_);
     known_[key] = Known{key, settings, user};

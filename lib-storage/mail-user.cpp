@@ -89,6 +89,14 @@ public:
 
     Result<MailboxStatus> status(const MailboxName& name) override { return TRY(open_mailbox(name))->status(); }
 
+    Status make_roots() override {
+        for (const auto& mount : table_.mounts()) {
+            const MailLocation& location = mount->layout->location();
+            if (mount->info.type == "private") TRY(make_directories(location.mail_root, modes_of(location.mail_root)));
+        }
+        return {};
+    }
+
     Status create(const MailboxName& name, std::string_view) override {
         const char separator = separator_for(name);
         const bool is_parent_only = name.utf8().size() > 1 && name.utf8().ends_with(separator);

@@ -69,6 +69,8 @@ public:
     // Without keeping it open longer than needed (STATUS of many mailboxes).
     virtual Result<MailboxStatus> status(const MailboxName& name) = 0;
 
+    // Makes the missing root directories of the private namespaces, as Dovecot does at a login. A delivery does not call it.
+    virtual Status make_roots() = 0;
     virtual Status create(const MailboxName& name, std::string_view special_use = {}) = 0;
     virtual Status remove(const MailboxName& name) = 0;
     virtual Status rename(const MailboxName& from, const MailboxName& to) = 0;

@@ -68,7 +68,8 @@ def jobs_of(preset):
     yield Job(f"{preset}/protocol", [sys.executable, "tests/protocol/run.py"], environment, 300)
     if preset == "release":
         for script in sorted(glob.glob(f"{REPOSITORY}/tests/system/*.py") + glob.glob(f"{REPOSITORY}/tests/protocol/*-compare.py")):
-            yield Job(f"{preset}/{os.path.basename(script)[:-3]}", [sys.executable, script], environment, 600)
+            more = ["--tool", f"{build}/tests/imap-tool"] if script.endswith("structure-compare.py") else []
+            yield Job(f"{preset}/{os.path.basename(script)[:-3]}", [sys.executable, script, *more], environment, 600)
 
 
 def main():

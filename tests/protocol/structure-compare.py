@@ -226,7 +226,7 @@ def main():
             for process in processes:
                 process.terminate()
                 process.wait()
-    print(f"{len(messages)} messages compared, {different} different")
+    print(f"{'FAIL' if different else 'ok'} structures of {len(messages)} messages, {different} different")
     return 1 if different else 0
 
 

@@ -126,6 +126,7 @@ public:
     }
     Result<std::shared_ptr<Mailbox>> open_for_delivery(const MailboxName& name, Create) override { return open_mailbox(name); }
     Result<MailboxStatus> status(const MailboxName&) override { return inbox->status(); }
+    culver::Status make_roots() override { return {}; }
     culver::Status create(const MailboxName&, std::string_view) override { return {}; }
     culver::Status remove(const MailboxName&) override { return {}; }
     culver::Status rename(const MailboxName&, const MailboxName&) override { return {}; }
