@@ -11,15 +11,20 @@ import glob
 import os
 import re
 import subprocess
+import shutil
 import sys
+import tempfile
 import threading
 import time
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Where a daemon leaves what a sanitizer says of it; its own standard error goes nowhere.
+REPORTS = tempfile.mkdtemp(prefix="culver-sanitizer-")
+os.chmod(REPORTS, 0o777)
 SANITIZER = {
-    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_abort=0:log_path=/tmp/culver-san",
-    "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=1:log_path={REPORTS}/asan",
+    "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={REPORTS}/ubsan",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:log_path={REPORTS}/tsan",
 }
 # Parts with threads: what ./run-tests --tsan looks at.
 THREADED = ("unit-lib-base", "unit-lib-net", "unit-lib-storage", "unit-lib-auth", "unit-imapd")
@@ -72,6 +77,16 @@ def jobs_of(preset):
             yield Job(f"{preset}/{os.path.basename(script)[:-3]}", [sys.executable, script, *more], environment, 600)
 
 
+def print_sanitizer_reports():
+    """Each report counts as a failure, whatever the test that caused it says."""
+    reports = sorted(glob.glob(f"{REPORTS}/*"))
+    for path in reports:
+        with open(path, errors="replace") as file:
+            print(f"   sanitizer report {os.path.basename(path)}:\n" + file.read()[:6000], flush=True)
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    return len(reports)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--presets", default="release")
@@ -85,6 +100,7 @@ def main():
         results = list(pool.map(Job.run, jobs))
     passed, failed = sum(r[0] for r in results), sum(r[1] for r in results)
     skipped = sum(r[2] for r in results)
+    failed += print_sanitizer_reports()
     if not passed:
         failed = max(failed, 1)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))

@@ -186,6 +186,10 @@ def main():
             failed += 1
             print(f"FAIL {name}: {problem}", flush=True)
         dialogue.close()
+    died = re.findall(r"^.*(?:Panic|killed with signal|core dumped).*$", server.log(), re.M)
+    if died:
+        failed += 1
+        print("FAIL a process of the server died: " + "\n     ".join(died))
     if failed:
         print("--- the server's log ends:\n" + server.log()[-3000:])
     server.stop()
