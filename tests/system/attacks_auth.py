@@ -25,7 +25,8 @@ HASHED = "/etc/dovecot/hashed"
 
 
 def test_start():
-    attack.start("auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 external\n", (USER, EVIL, ONE, TWO))
+    attack.start("auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 external\n",
+                 (USER, EVIL, ONE, TWO))
 
 
 def with_passdbs(text, more=""):
@@ -36,9 +37,11 @@ def with_passdbs(text, more=""):
 def test_cve_2025_59028_bytes_that_cannot_be_on_the_auth_socket():
     with bounds(growth=16):
         steady = AuthClient()
-        for junk in (b"\0" * 100 + b"\n", b"x" * 200000, b"VERSION\n", b"VERSION\t99999999999999999999\t1\n", b"CPID\t-1\n",
+        for junk in (b"\0" * 100 + b"\n", b"x" * 200000, b"VERSION\n", b"VERSION\t99999999999999999999\t1\n",
+                     b"CPID\t-1\n",
                      b"AUTH\n", b"AUTH\t\t\n", b"AUTH\t99999999999\tPLAIN\tservice=imap\n", b"AUTH\t1\tPLAIN\n",
-                     b"CONT\n", b"CONT\t1\n", b"CONT\t77\tAAAA\n", b"CANCEL\n", b"CANCEL\tx\n", b"\n" * 1000, b"\xff\xfe\x01\n",
+                     b"CONT\n", b"CONT\t1\n", b"CONT\t77\tAAAA\n", b"CANCEL\n", b"CANCEL\tx\n", b"\n" * 1000,
+                     b"\xff\xfe\x01\n",
                      b"AUTH\t1\tPLAIN\tservice=imap\tresp=!!!\n", b"AUTH\t1\tNOSUCH\tservice=imap\tresp=AA==\n",
                      b"AUTH\t1\tPLAIN\tservice=imap\tresp==\n", b"AUTH\t1\tPLAIN\tservice=imap\tresp=A\x01\n",
                      b"AUTH\t1\tPLAIN\tservice=imap\tresp=AGEAYg==\nAUTH\t1\tPLAIN\tservice=imap\tresp=AGEAYg==\n"):
@@ -68,7 +71,8 @@ def test_cve_2019_3814_forged_certificates_on_the_auth_socket():
 def test_cve_2026_42008_nopassword_cannot_be_injected():
     with bounds():
         client = AuthClient()
-        for fields in ("nopassword", f"user={USER}", "nopassword=y", "proxy", "forward_nopassword=y", "final-resp-ok", "successful",
+        for fields in ("nopassword", f"user={USER}", "nopassword=y", "proxy", "forward_nopassword=y", "final-resp-ok",
+                       "successful",
                        f"login_user={USER}", "skip_password_check=yes", "session=a\x01tnopassword"):
             assert client.plain(USER, "wrong", fields + "\tno-penalty").startswith("FAIL\t"), fields
             assert client.plain(USER, "", fields + "\tno-penalty").startswith("FAIL\t"), fields
@@ -143,7 +147,8 @@ def test_an_unknown_user_and_a_wrong_password_take_the_same_time():
 
 def test_cve_2022_30550_two_passdbs_with_the_same_arguments_keep_their_own_flags():
     deny = FILE_PASSDB.replace("driver", f"deny = yes\n  username_filter = {EVIL}\n  driver", 1)
-    for passdbs in (deny + "\n" + FILE_PASSDB, FILE_PASSDB.replace("driver", f"username_filter = {ONE}\n  driver", 1) + "\n" + deny
+    for passdbs in (deny + "\n" + FILE_PASSDB, FILE_PASSDB.replace("driver", f"username_filter = {ONE}\n  driver",
+                                                                   1) + "\n" + deny
                     + "\n" + FILE_PASSDB):
         with_passdbs(passdbs)
         client = AuthClient()
@@ -160,7 +165,8 @@ def test_cve_2022_30550_a_master_passdb_lends_its_right_to_nobody():
     with_passdbs(master + "\n" + FILE_PASSDB, "auth_master_user_separator = *\n")
     client = AuthClient()
     assert client.plain(f"{USER}*chief", "topsecret").startswith("OK\t")
-    for user, password in ((f"{USER}*{ONE}", PASSWORD), ("chief", "topsecret"), (f"{USER}*chief", PASSWORD), (f"{USER}*", PASSWORD),
+    for user, password in ((f"{USER}*{ONE}", PASSWORD), ("chief", "topsecret"), (f"{USER}*chief", PASSWORD),
+                           (f"{USER}*", PASSWORD),
                            (f"*{USER}", PASSWORD), ("*chief", "topsecret"), (f"{USER}*chief*chief", "topsecret"),
                            (f"nobody@example.test*chief", "wrong")):
         assert client.plain(user, password).startswith("FAIL\t"), user
@@ -175,7 +181,8 @@ def test_cve_2026_0394_the_domain_of_a_name_is_no_path():
     with bounds():
         client = AuthClient()
         assert client.plain(USER, PASSWORD).startswith("OK\t")
-        for name in ("bob@..", "bob@../../etc", "bob@.", "bob", "bob@", "bob@example.test/../..", "bob@/etc", "bob@..\\", "bob@%2e%2e"):
+        for name in ("bob@..", "bob@../../etc", "bob@.", "bob", "bob@", "bob@example.test/../..", "bob@/etc",
+                     "bob@..\\", "bob@%2e%2e"):
             assert client.plain(name, PASSWORD).startswith("FAIL\t"), name
         client.close()
 
@@ -208,7 +215,8 @@ def test_cve_2026_24031_sql_is_never_made_of_names():
     with bounds():
         client = AuthClient()
         assert client.plain("o'brien@example.test", PASSWORD).startswith("OK\t")
-        for name in ("x' OR '1'='1", "x' OR 1=1 --", f"{USER}' --", "x'; DROP TABLE users; --", "x' UNION SELECT 'bob@example.test', 'p",
+        for name in ("x' OR '1'='1", "x' OR 1=1 --", f"{USER}' --", "x'; DROP TABLE users; --",
+                     "x' UNION SELECT 'bob@example.test', 'p",
                      "\\' OR 1=1 --", "%' OR name LIKE '%", '" OR ""="', "x'/*", "%", "_%", "?", ":1", "@name", "$1"):
             assert client.plain(name, PASSWORD).startswith("FAIL\t"), name
             assert client.plain(name, "p").startswith("FAIL\t"), name
@@ -249,7 +257,8 @@ def test_cve_2025_30189_the_cache_keeps_system_users_apart():
     for name, password in (("sysone", "first"), ("systwo", "second")):
         private.add_user(name, password=password)
     for driver in ("shadow", "pam"):
-        with_passdbs(f"passdb {{\n  driver = {driver}\n" + ("  args = cache_key=%u%s *\n" if driver == "pam" else "") + "}",
+        args = "  args = cache_key=%u%s *\n" if driver == "pam" else ""
+        with_passdbs(f"passdb {{\n  driver = {driver}\n{args}}}",
                      "auth_cache_size = 1M\n")
         client = AuthClient()
         for _ in range(2):

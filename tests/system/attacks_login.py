@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Published flaws of mail servers before the login: each input gets a right answer or a clean close, and nobody else notices."""
+"""Published flaws of mail servers before the login: a right answer or a clean close, nobody else notices."""
 
 import base64
 import os
@@ -143,7 +143,8 @@ def test_cve_2025_59028_invalid_base64_fails_only_its_own_client():
         waiting = connect()
         waiting.send("a AUTHENTICATE PLAIN")
         assert waiting.line().startswith("+")
-        for response in (b"!!!!", b"AAA", b"=AAA", b"AA=A", b"A" * 4001, b"\xff\xff", b"AAAA\tAAAA", b"AAAA AAAA", b"AA==AA=="):
+        for response in (b"!!!!", b"AAA", b"=AAA", b"AA=A", b"A" * 4001, b"\xff\xff", b"AAAA\tAAAA", b"AAAA AAAA",
+                         b"AA==AA=="):
             answer = refused(b"a AUTHENTICATE PLAIN\r\n" + response, 2)
             assert b"a NO" in answer or b"a BAD" in answer or b"BYE" in answer, (response, answer)
             refused(b"a AUTHENTICATE PLAIN " + response, 2)
@@ -162,12 +163,15 @@ def test_cve_2026_33603_tabs_do_not_reach_the_internal_protocol():
 def test_cve_2026_27858_large_responses_and_literals_before_login():
     """And 2025-59032, 2026-33605: literal as initial response, a megabyte of it, none of it kept."""
     with bounds(growth=8):
-        for command in (b"a AUTHENTICATE PLAIN {5}", b"a AUTHENTICATE {5}", b"a AUTHENTICATE PLAIN {1000000+}\r\n" + b"A" * 1000000,
+        for command in (b"a AUTHENTICATE PLAIN {5}", b"a AUTHENTICATE {5}",
+                        b"a AUTHENTICATE PLAIN {1000000+}\r\n" + b"A" * 1000000,
                         b"a AUTHENTICATE PLAIN " + b"A" * 1000000, b"a AUTHENTICATE PLAIN\r\n" + b"A" * 1000000,
-                        b"a LOGIN {4294967296}", b"a LOGIN {4097}", b"a LOGIN {99999999999999999999999}", b"a LOGIN {-1}",
+                        b"a LOGIN {4294967296}", b"a LOGIN {4097}", b"a LOGIN {99999999999999999999999}",
+                        b"a LOGIN {-1}",
                         b"{5}", b"a {3}\r\nxyz"):
             answer = refused(command, 2)
-            assert b"+ " not in answer.replace(b"+ \r\n", b"", 1) or b"PLAIN\r\n" in command or len(command) < 30, answer[:200]
+            assert b"+ " not in answer.replace(b"+ \r\n", b"",
+                                               1) or b"PLAIN\r\n" in command or len(command) < 30, answer[:200]
 
 
 def test_cve_2026_42006_open_lists_hold_no_memory():
@@ -205,7 +209,8 @@ def test_cve_2025_61600_lines_without_an_end():
 
 def test_cve_2026_42391_id_with_very_many_pairs():
     with bounds(growth=8):
-        for command in (b"a ID (" + b'"k" "v" ' * 1000 + b")", b"a ID (" + b'"k" NIL ' * 31 + b")", b'a ID ("k" "' + b"v" * 1025 + b'")'):
+        for command in (b"a ID (" + b'"k" "v" ' * 1000 + b")", b"a ID (" + b'"k" NIL ' * 31 + b")",
+                        b'a ID ("k" "' + b"v" * 1025 + b'")'):
             answer = refused(command)
             assert b"a BAD" in answer or b"BYE" in answer, answer
         assert b"a OK" in send_and_drain(connect(), b'a ID ("name" "x")\r\nz LOGOUT\r\n')
@@ -230,7 +235,8 @@ def test_cve_2026_42008_a_stranger_cannot_forward_fields():
 
 
 def test_cve_2021_33515_text_behind_starttls_is_never_run():
-    for payload in (b"b CAPABILITY\r\n", b"b LOGIN bob@example.test secret\r\n", b"b AUTHENTICATE PLAIN\r\n", b"b NO", b"\r\n"):
+    for payload in (b"b CAPABILITY\r\n", b"b LOGIN bob@example.test secret\r\n", b"b AUTHENTICATE PLAIN\r\n", b"b NO",
+                    b"\r\n"):
         with bounds():
             client = connect()
             client.socket.settimeout(5)
@@ -306,8 +312,10 @@ def test_the_third_bad_command_ends_the_connection():
 
 def test_tls_records_of_rubbish():
     with bounds(growth=16):
-        for payload in (b"\x16\x03\x01\xff\xff" + b"\x01" * 70000, b"\x80\x2e\x01\x00\x02" * 100, b"GET / HTTP/1.0\r\n\r\n",
-                        b"\x16\x03\x03\x00\x00" * 1000, b"\x15\x03\x03\x00\x02\x01\x00", b"a LOGIN bob@example.test secret\r\n"):
+        for payload in (b"\x16\x03\x01\xff\xff" + b"\x01" * 70000, b"\x80\x2e\x01\x00\x02" * 100,
+                        b"GET / HTTP/1.0\r\n\r\n",
+                        b"\x16\x03\x03\x00\x00" * 1000, b"\x15\x03\x03\x00\x02\x01\x00",
+                        b"a LOGIN bob@example.test secret\r\n"):
             answer = send_and_drain(Connection(993, source=source()), payload, 2)
             assert b"a OK" not in answer
 
