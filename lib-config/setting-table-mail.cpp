@@ -116,7 +116,7 @@ constexpr SettingSpec kRows[] = {
     {"ssl_dh", Text, "", Acts, "Diffie-Hellman parameters; only DHE ciphers use them.", Area::Mail, {}, true},
     {"ssl_key", Text, "", Acts, "Private key of ssl_cert: </etc/ssl/private/mail.key", Area::Mail, {}, true},
     {"ssl_key_password", Text, "", Acts, "Password of the private key.", Area::Mail, {}, true},
-    {"valid_chroot_dirs", Text, "", Later, "Directories that users may be locked into.", Area::Mail},
+    {"valid_chroot_dirs", Text, "", Acts, "Directories that users may be locked into.", Area::Mail},
 };
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "lib-delivery/user-access.h"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,15 +16,6 @@ namespace culver {
 namespace {
 
 // Groups that a system user belongs to ("system_groups_user").
-std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
-    std::vector<gid_t> groups(256);
-    int count = static_cast<int>(groups.size());
-    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
-    groups.resize(static_cast<std::size_t>(count));
-    std::erase(groups, gid);
-    return groups;
-}
-
 // What /etc/passwd and /etc/group say about a name, remembered for a few seconds: with mail_uid = vmail every delivery
 // asks.
 class KnownNames {

@@ -28,6 +28,15 @@ Result<UserEntry> find_user(std::string_view name_or_number) {
     return fail(ErrorCode::NotFound, "user '" + text + "' doesn't exist");
 }
 
+std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
+    std::vector<gid_t> groups(256);
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
+    groups.resize(static_cast<std::size_t>(count));
+    std::erase(groups, gid);
+    return groups;
+}
+
 Result<gid_t> find_group(std::string_view name_or_number) {
     const std::string text(name_or_number);
     if (auto number = parse_uint32(text)) return *number;

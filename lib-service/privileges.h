@@ -20,6 +20,8 @@ struct UserEntry {
 };
 Result<UserEntry> find_user(std::string_view name_or_number);
 Result<gid_t> find_group(std::string_view name_or_number);
+// The groups of a user by /etc/group, without `gid`; empty for a name that the machine does not know.
+std::vector<gid_t> groups_of(const std::string& user, gid_t gid);
 
 struct PrivilegeTarget {
     uid_t uid = 0;

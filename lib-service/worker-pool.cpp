@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "lib-base/log.h"
+#include "lib-base/text.h"
 #include "lib-service/inheritance.h"
 #include "lib-service/worker-process.h"
 
@@ -83,6 +84,26 @@ Status check_range(const Settings& settings, std::string_view kind, const std::s
                                                      "from userdb lookup)", kind, value, name, value < first ? first : last, setting));
 }
 
+bool is_below(std::string_view path, std::string_view directory) {
+    return path.starts_with(directory) &&
+           (path.size() == directory.size() || directory.ends_with('/') || path[directory.size()] == '/');
+}
+
+// A userdb may lock its users only into what valid_chroot_dirs names; mail_chroot is the admin's own word.
+Status check_chroot(const Settings& settings, const std::string& chroot) {
+    if (chroot.empty()) return {};
+    const std::string& own = settings.string("mail_chroot");
+    if (chroot.find("..") == std::string::npos) {
+        if (chroot == own) return {};
+        if (auto variable = own.find('%'); variable != std::string::npos && variable > 0 && chroot.starts_with(own.substr(0, variable)))
+            return {};
+        for (std::string_view directory : split(settings.string("valid_chroot_dirs"), ':'))
+            if (!directory.empty() && is_below(chroot, directory)) return {};
+    }
+    return fail(ErrorCode::NoPermission,
+                fmt::format("Invalid settings in userdb: chroot to {} is not below any directory of valid_chroot_dirs", chroot));
+}
+
 }  // namespace
 
 Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
@@ -91,7 +112,8 @@ Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
         return fail(ErrorCode::NoPermission, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never handled as "
                                              "root: let the userdb (or mail_uid) name another user");
     TRY(check_range(*service.settings(), "UID", "uid", identity.uid));
-    return check_range(*service.settings(), "GID", "gid", identity.gid);
+    TRY(check_range(*service.settings(), "GID", "gid", identity.gid));
+    return check_chroot(*service.settings(), identity.chroot);
 }
 
 Worker* WorkerPool::Impl::find_room(const WorkerIdentity& identity) {

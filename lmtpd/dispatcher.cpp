@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "lib-base/log.h"
+#include "lib-base/text.h"
 #include "lib-config/load.h"
 #include "lib-net/listen.h"
 #include "lib-net/socket.h"
@@ -32,6 +33,7 @@ struct Dispatcher::Impl {
     void accept(InheritedListener& listener);
     void read_front();
     void handle(std::string_view line);
+    Status check_groups(const WorkerIdentity& identity) const;
     void grant(const WorkerRequest& request);
     void reap_front();
     void reload();
@@ -144,8 +146,26 @@ void Dispatcher::Impl::handle(std::string_view line) {
     log_error("The front sent a message of an unknown kind");
 }
 
+// The front reads what strangers send, so its word is not enough for a group: the machine or the admin must know of it.
+// (The pool looks at uid, gid and chroot.)
+Status Dispatcher::Impl::check_groups(const WorkerIdentity& identity) const {
+    if (identity.groups.empty()) return {};
+    std::vector<gid_t> known;
+    if (auto user = find_user(std::to_string(identity.uid)); user && !user->name.empty()) known = groups_of(user->name, identity.gid);
+    std::string access = service.settings()->string("mail_access_groups");
+    std::replace(access.begin(), access.end(), ',', ' ');
+    for (std::string_view name : split_words(access))
+        if (auto group = find_group(name)) known.push_back(*group);
+    for (gid_t group : identity.groups)
+        if (group == 0 || std::ranges::find(known, group) == known.end())
+            return fail(ErrorCode::NoPermission,
+                        fmt::format("Group {} is neither one of the user with uid {} nor in mail_access_groups", group, identity.uid));
+    return {};
+}
+
 void Dispatcher::Impl::grant(const WorkerRequest& request) {
     auto try_grant = [&]() -> Status {
+        TRY(check_groups(request.identity));
         auto [ours, theirs] = TRY(socket_pair(SOCK_SEQPACKET, Blocking::No));
         TRY(set_blocking(theirs.get(), Blocking::Yes));
         const int worker_end[] = {theirs.get()};

@@ -41,7 +41,9 @@ int run_as_worker() {
 int run_as_service() {
     auto service = Service::take_over("lmtp");
     if (!service) return fatal(service.error());
-    return Dispatcher(**service).run();
+    Dispatcher dispatcher(**service);
+    if (Status dropped = (*service)->drop_privileges(); !dropped) return fatal(dropped.error());
+    return dispatcher.run();
 }
 
 }  // namespace

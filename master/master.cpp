@@ -24,7 +24,8 @@ using std::chrono::milliseconds;
 // The services that Culver has, in the order of their start; the listeners of all others stay closed.
 constexpr const char* kServices[] = {"auth", "imap", "lmtp", "imap-login"};
 constexpr std::string_view kLastService = "auth";
-constexpr milliseconds kStopPatience{5000}, kKillPatience{8000};
+// Services finish what they are doing within 30 s by themselves.
+constexpr milliseconds kStopPatience{32'000}, kKillPatience{36'000};
 // After a crash the services of the last master may still hold the ports for a moment.
 constexpr int kBusyTries = 30;
 constexpr milliseconds kBusyPause{100};

@@ -25,7 +25,7 @@ constexpr milliseconds kPendingRetry{2000};
 
 // Who may hold private keys and the like; see Settings::without_secrets.
 // lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
-bool needs_secrets(std::string_view service) { return service != "imap"; }
+bool needs_secrets(std::string_view service) { return service != "imap" && service != "auth"; }
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 # The Debian packages of this project, and a function that installs the missing ones. Sourced by quickstart and run-tests.
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libsodium-dev libsqlite3-dev libpam0g-dev
- libcrypt-dev libseccomp-dev nlohmann-json3-dev libgtest-dev openssl"
+ libcrypt-dev libseccomp-dev libgtest-dev openssl"
 TEST_PACKAGES="python3 dovecot-core dovecot-imapd dovecot-lmtpd postfix swaks isync fetchmail curl fail2ban iproute2
  libio-socket-ssl-perl libnet-ssleay-perl util-linux passwd"
 

@@ -1,6 +1,6 @@
 // Reads Dovecot 2.3's index files, and never writes them: what a mailbox that Dovecot used last keeps nowhere else.
 //
-// That is which messages have keywords past the 26th, and the highest modseq ever given out (docs/migration.md). The files
+// That is which messages have keywords past the 26th, and the highest modseq ever given out (docs/maildir.md). The files
 // may hold any rubbish: every offset is checked, work and memory are bounded by the files' sizes.
 #pragma once
 

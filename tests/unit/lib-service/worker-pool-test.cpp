@@ -139,6 +139,16 @@ TEST_F(WorkerPoolTest, AWorkerHasOneUserAndNoPrivileges) {
     EXPECT_NE(text.find("NoNewPrivs:\t1"), std::string::npos) << text;
 }
 
+TEST_F(WorkerPoolTest, AChrootThatTheAdminHasNotNamedIsRefused) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    auto pool = make_pool({});
+    for (const char* chroot : {"/", "/tmp", "/srv/../etc"}) {
+        auto result = pool->assign({.uid = 12345, .gid = 12345, .groups = {}, .chroot = chroot}, "x", {});
+        ASSERT_FALSE(result) << chroot;
+        EXPECT_NE(result.error().detail.find("valid_chroot_dirs"), std::string::npos) << result.error().detail;
+    }
+}
+
 TEST_F(WorkerPoolTest, RootAndUsersOutsideTheValidRangeAreRefused) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
     auto pool = make_pool({});
