@@ -27,7 +27,7 @@ SANITIZER = {
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:log_path={REPORTS}/tsan",
 }
 # Parts with threads: what ./run-tests --tsan looks at.
-THREADED = ("unit-lib-base", "unit-lib-net", "unit-lib-storage", "unit-lib-auth", "unit-imapd")
+THREADED = ("unit-lib-base", "unit-lib-net", "unit-lib-storage", "unit-lib-auth", "unit-authd", "unit-imapd")
 print_lock = threading.Lock()
 
 
