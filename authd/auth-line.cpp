@@ -52,8 +52,8 @@ Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) 
     auto number = id ? parse_uint32(*id) : std::nullopt;
     if (!number || *number == 0 || !mechanism)
         return fail(ErrorCode::InvalidArgument, "AUTH request had no valid id or mechanism");
-    out.request.id = *number;
-    out.mechanism = to_upper(*mechanism);
+    out.id = *number;
+    out.auth.mechanism = to_upper(*mechanism);
     while (auto field = next()) {
         if (field->empty()) continue;
         std::size_t equals = field->find('=');
@@ -68,11 +68,10 @@ Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) 
             else if (!value.empty() || minor_version >= 2) out.base64_response = std::string(value);
             continue;
         }
-        if (key == "final-resp-ok") out.request.final_response_ok = true;
-        else set_request_field(out.request.auth, key, value);
+        if (key == "final-resp-ok") out.final_response_ok = true;
+        else set_request_field(out.auth, key, value);
     }
-    if (out.request.auth.service.empty()) return fail(ErrorCode::InvalidArgument, "AUTH request had no service");
-    out.request.auth.mechanism = out.mechanism;
+    if (out.auth.service.empty()) return fail(ErrorCode::InvalidArgument, "AUTH request had no service");
     return out;
 }
 

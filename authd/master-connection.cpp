@@ -231,15 +231,15 @@ void MasterConnection::handle_request(std::string_view line) {
     for (std::size_t i = 5; i < fields.size(); ++i)
         if (fields[i].starts_with("session_pid=")) session_pid = parse_uint32(fields[i].substr(12)).value_or(0);
     auto picked = server_.pick_up(*client_pid, *client_id, cookie, session_pid, peer_pid_);
-    if (!picked.request) {
+    if (!picked.login) {
         log_error(picked.error);
         return lines_->write(fmt::format("FAIL\t{}\n", *id));
     }
     auto lookup = std::make_shared<Lookup>();
     lookup->id = *id;
-    lookup->auth = std::move(picked.request->auth);
+    lookup->auth = std::move(picked.login->auth);
     lookup->auth.session_pid = session_pid;
-    lookup->engine = picked.request->engine;
+    lookup->engine = picked.login->engine;
     auto done = [&server = server_, number = number_, lookup] {
         MasterConnection* self = server.master(number);
         if (!self) return;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "authd/client-connection.h"
+#include "authd/login-attempt.h"
 #include "authd/master-connection.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -129,23 +130,18 @@ bool AuthServer::run(Work work, std::function<void()> job, std::function<void()>
     return accepted;
 }
 
-ClientConnection* AuthServer::client(std::uint64_t number) {
-    auto it = clients_.find(number);
-    return it == clients_.end() || !it->second->is_open() ? nullptr : it->second.get();
-}
-
 MasterConnection* AuthServer::master(std::uint64_t number) {
     auto it = masters_.find(number);
     return it == masters_.end() || !it->second->is_open() ? nullptr : it->second.get();
 }
 
-void AuthServer::refuse_later(std::shared_ptr<ClientRequest> request, std::string line,
+void AuthServer::refuse_later(std::shared_ptr<LoginAttempt> attempt, std::string line,
                               std::chrono::milliseconds delay) {
     auto due = EventLoop::Clock::now() + delay;
     auto place = std::upper_bound(refusals_.begin(), refusals_.end(), due,
                                   [](auto time, const Refusal& other) { return time < other.due; });
     bool first = place == refusals_.begin();
-    refusals_.insert(place, Refusal{due, std::move(request), std::move(line)});
+    refusals_.insert(place, Refusal{due, std::move(attempt), std::move(line)});
     if (!first && refusal_timer_) return;
     if (refusal_timer_) loop_.cancel(*refusal_timer_);
     refusal_timer_ = loop_.after(delay, [this] { flush_refusals(); });
@@ -157,8 +153,7 @@ void AuthServer::flush_refusals() {
     while (!refusals_.empty() && refusals_.front().due <= now) {
         Refusal refusal = std::move(refusals_.front());
         refusals_.pop_front();
-        if (ClientConnection* connection = client(refusal.request->connection))
-            connection->finish(*refusal.request, refusal.line);
+        refusal.attempt->finish(refusal.line);
     }
     if (refusals_.empty()) return;
     auto left = std::chrono::ceil<std::chrono::milliseconds>(refusals_.front().due - now);
@@ -173,12 +168,11 @@ void AuthServer::forget_old_logins(EventLoop::Clock::time_point now) {
     }
 }
 
-void AuthServer::keep_login(std::uint32_t client_pid, const std::string& cookie,
-                            std::shared_ptr<ClientRequest> request) {
+void AuthServer::keep_login(std::uint32_t client_pid, const std::string& cookie, std::uint32_t id, ProvenLogin login) {
     auto now = EventLoop::Clock::now();
     forget_old_logins(now);
-    std::uint64_t key = std::uint64_t{client_pid} << 32 | request->id;
-    logins_[key] = KeptLogin{cookie, std::move(request), now + kLoginKeptFor};
+    std::uint64_t key = std::uint64_t{client_pid} << 32 | id;
+    logins_[key] = KeptLogin{cookie, std::move(login), now + kLoginKeptFor};
     login_order_.emplace_back(now + kLoginKeptFor, key);
 }
 
@@ -187,16 +181,16 @@ AuthServer::PickUp AuthServer::pick_up(std::uint32_t client_pid, std::uint32_t i
     forget_old_logins(EventLoop::Clock::now());
     auto it = logins_.find(std::uint64_t{client_pid} << 32 | id);
     if (it == logins_.end())
-        return {nullptr, fmt::format("Master requested auth for nonexistent client {} request {}", client_pid, id)};
+        return {std::nullopt, fmt::format("Master requested auth for nonexistent client {} request {}", client_pid, id)};
     // A wrong cookie leaves the login for whom it is meant; a wrong process with the right cookie is an attack.
-    if (!equals_constant_time(it->second.cookie, cookie)) return {nullptr, "Master requested auth with a wrong cookie"};
-    auto request = std::move(it->second.request);
+    if (!equals_constant_time(it->second.cookie, cookie)) return {std::nullopt, "Master requested auth with a wrong cookie"};
+    ProvenLogin login = std::move(it->second.login);
     logins_.erase(it);
     if (session_pid && static_cast<pid_t>(*session_pid) != peer_pid)
-        return {nullptr,
+        return {std::nullopt,
                 fmt::format("Session pid {} provided by master for request {} did not match peer credentials (pid={})",
                             *session_pid, id, peer_pid)};
-    return {std::move(request), {}};
+    return {std::move(login), {}};
 }
 
 }  // namespace culver

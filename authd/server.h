@@ -12,7 +12,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "authd/client-request.h"
 #include "authd/thread-pool.h"
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/penalty.h"
@@ -23,6 +22,7 @@
 namespace culver {
 
 class ClientConnection;
+class LoginAttempt;
 class MasterConnection;
 
 enum class AuthProtocol { Client, Login, Master, UserDb };
@@ -33,6 +33,12 @@ AuthProtocol auth_protocol_of(std::string_view listener_name);
 struct UserDbRights {
     bool everybody = true;
     uid_t uid = 0;
+};
+
+// A login that a mail process may pick up.
+struct ProvenLogin {
+    AuthRequest auth;
+    std::shared_ptr<const AuthEngine> engine;  // that proved it; shared with the server and requests under way
 };
 
 class AuthServer {
@@ -58,16 +64,15 @@ public:
     void connection_ended(std::uint64_t number);
     // Runs `job` off the loop if it costs `work`, and then `done` on the loop. False: overloaded, nothing will run.
     bool run(Work work, std::function<void()> job, std::function<void()> done);
-    // The client connection by its number; null when it is gone.
-    ClientConnection* client(std::uint64_t number);
+    // The master connection by its number; null when it is gone.
     MasterConnection* master(std::uint64_t number);
     // The refusal reaches the client after auth_failure_delay, together with others that are due.
-    void refuse_later(std::shared_ptr<ClientRequest> request, std::string line, std::chrono::milliseconds delay);
+    void refuse_later(std::shared_ptr<LoginAttempt> attempt, std::string line, std::chrono::milliseconds delay);
 
     // Logins that wait for a mail process.
-    void keep_login(std::uint32_t client_pid, const std::string& cookie, std::shared_ptr<ClientRequest> request);
+    void keep_login(std::uint32_t client_pid, const std::string& cookie, std::uint32_t id, ProvenLogin login);
     struct PickUp {
-        std::shared_ptr<ClientRequest> request;  // null: refused
+        std::optional<ProvenLogin> login;  // nothing: refused
         std::string error;
     };
     PickUp pick_up(std::uint32_t client_pid, std::uint32_t id, std::string_view cookie,
@@ -76,12 +81,12 @@ public:
 private:
     struct Refusal {
         EventLoop::Clock::time_point due;
-        std::shared_ptr<ClientRequest> request;
+        std::shared_ptr<LoginAttempt> attempt;
         std::string line;
     };
     struct KeptLogin {
         std::string cookie;
-        std::shared_ptr<ClientRequest> request;
+        ProvenLogin login;
         EventLoop::Clock::time_point expires;
     };
 

@@ -46,6 +46,9 @@ public:
     virtual SaslStep step(std::string_view from_client) = 0;
     // After NeedCredentials: the stored password with its {SCHEME}.
     virtual SaslStep with_credentials(std::string_view stored);
+    // After CheckPassword, when the databases said no (or could not tell): a Challenge if the client is told more than
+    // the refusal itself says (RFC 7628 §3.2.2); its answer is read and ignored. Failure, the default: nothing more.
+    virtual SaslStep refused(bool temporary);
 };
 
 struct MechanismSpec {

@@ -28,6 +28,7 @@ const MechanismSpec* find_mechanism(std::string_view name) {
 
 SaslStep Mechanism::start() { return SaslStep::challenge(""); }
 SaslStep Mechanism::with_credentials(std::string_view) { return SaslStep::failure("mechanism needs no credentials"); }
+SaslStep Mechanism::refused(bool) { return SaslStep::failure({}); }
 
 SaslStep SaslStep::challenge(std::string bytes) {
     SaslStep step;

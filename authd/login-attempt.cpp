@@ -1,0 +1,252 @@
+#include "authd/login-attempt.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "lib-base/log.h"
+#include "lib-base/random.h"
+#include "lib-base/text.h"
+
+namespace culver {
+
+namespace {
+constexpr unsigned kStepLimit = 10;
+constexpr std::chrono::seconds kClientTimeout{150};
+}  // namespace
+
+LoginAttempt::LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec)
+    : server_(server),
+      peer_(&peer),
+      id_(line.id),
+      final_response_ok_(line.final_response_ok),
+      is_costly_(spec.is_costly),
+      auth_(std::move(line.auth)),
+      engine_(server.engine()),
+      mechanism_(spec.make(auth_, engine_->settings())) {}
+
+LoginAttempt::~LoginAttempt() { stop_timer(); }
+
+void LoginAttempt::stop_timer() {
+    if (timer_) server_.loop().cancel(*timer_);
+    timer_.reset();
+}
+
+void LoginAttempt::abandon() {
+    stop_timer();
+    peer_ = nullptr;
+    state_ = State::Ended;
+}
+
+void LoginAttempt::begin(std::optional<std::string> response) {
+    initial_response_ = std::move(response);
+    auto hold = auth_.no_penalty ? std::chrono::milliseconds(0)
+                                 : server_.penalties().hold(auth_.remote_ip, EventLoop::Clock::now());
+    if (hold.count() == 0) return start();
+    timer_ = server_.loop().after(hold, [self = shared_from_this()] {
+        self->timer_.reset();
+        self->start();
+    });
+}
+
+void LoginAttempt::start() {
+    state_ = State::Working;
+    if (!initial_response_) return apply(mechanism_->start());
+    std::string response = std::move(*initial_response_);
+    initial_response_.reset();
+    feed(response);
+    ::explicit_bzero(response.data(), response.size());
+}
+
+void LoginAttempt::feed(std::string_view bytes) {
+    if (++steps_ > kStepLimit) return apply(SaslStep::failure("too many SASL steps"));
+    apply(mechanism_->step(bytes));
+}
+
+bool LoginAttempt::is_waiting_for_client() const {
+    return state_ == State::WaitingForClient || state_ == State::SendingFinal || state_ == State::SendingRefusal;
+}
+
+void LoginAttempt::answer(std::optional<std::string> bytes) {
+    stop_timer();
+    State asked = std::exchange(state_, State::Working);
+    if (asked == State::SendingRefusal) return refuse(refusal_);  // whatever it says (RFC 7628 §3.2.3)
+    if (!bytes) return refuse_now("\tcode=invalid_base64\treason=Invalid base64 data in continued response");
+    if (asked == State::SendingFinal) {
+        if (bytes->empty()) succeed(std::move(*proven_));
+        else apply(SaslStep::failure("unexpected data after the end of the exchange"));
+        return;
+    }
+    feed(*bytes);
+    ::explicit_bzero(bytes->data(), bytes->size());
+}
+
+void LoginAttempt::challenge(State state, std::string_view bytes) {
+    state_ = state;
+    timer_ = server_.loop().after(kClientTimeout, [self = shared_from_this()] {
+        self->timer_.reset();
+        self->refuse_now("\treason=Authentication request timed out");
+    });
+    peer_->send(fmt::format("CONT\t{}\t{}\n", id_, base64_encode(bytes)));
+}
+
+void LoginAttempt::apply(SaslStep step) {
+    switch (step.kind) {
+        case SaslStep::Kind::Challenge: return challenge(State::WaitingForClient, step.data);
+        case SaslStep::Kind::CheckPassword: return check_password(std::move(step));
+        case SaslStep::Kind::NeedCredentials: return look_up_credentials(std::move(step));
+        case SaslStep::Kind::Success: return succeed(std::move(step));
+        case SaslStep::Kind::Failure:
+            if (engine_->settings().verbose && !step.data.empty())
+                log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), step.data));
+            auth_.fields.clear();  // what the databases said is for those who have proven themselves
+            return refuse(AuthResult::Mismatch);
+    }
+}
+
+// Applies the rules for names. False: the request has been refused.
+bool LoginAttempt::name_user(const SaslStep& step) {
+    const AuthSettings& settings = engine_->settings();
+    bool by_certificate = settings.ssl_username_from_cert && auth_.valid_client_cert && !auth_.cert_username.empty();
+    auto named = engine_->set_user(auth_, by_certificate ? auth_.cert_username : step.user);
+    if (named && settings.ssl_require_client_cert && !auth_.valid_client_cert)
+        named = fail(ErrorCode::InvalidArgument, "Client didn't present valid SSL certificate");
+    if (named && !step.authorization.empty()) named = engine_->set_login_user(auth_, step.authorization);
+    if (named) return true;
+    if (settings.verbose)
+        log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), named.error().detail));
+    refuse(AuthResult::Mismatch);
+    return false;
+}
+
+void LoginAttempt::check_password(SaslStep step) {
+    if (!name_user(step)) return;
+    walk_on(engine_->start_verify(auth_, step.password));
+}
+
+// Asks the databases in turn: cheap ones here, the others where they hold nobody up.
+void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
+    auto act = [](LoginAttempt& self, AuthResult result) {
+        if (result == AuthResult::Ok) self.decided(result);
+        else self.refused_by_databases(result);
+    };
+    if (auto result = engine_->advance(*walk, Work::Cheap)) return act(*this, *result);
+    Work work = AuthEngine::wanted_work(*walk);
+    auto result = std::make_shared<std::optional<AuthResult>>();
+    bool accepted = server_.run(
+        work, [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
+        [self = shared_from_this(), walk, result, act] {
+            if (self->state_ == State::Ended) return;
+            if (*result) act(*self, **result);
+            else self->walk_on(walk);
+        });
+    if (!accepted) refuse(AuthResult::InternalFailure);
+}
+
+void LoginAttempt::look_up_credentials(SaslStep step) {
+    if (!name_user(step)) return;
+    struct Outcome {
+        Credentials found;
+        SaslStep step;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    Work work = engine_->lookup_work(auth_);
+    if (is_costly_) work = std::max(work, Work::Cpu);
+    bool accepted = server_.run(
+        work,
+        [self = shared_from_this(), outcome] {
+            outcome->found = self->engine_->lookup_credentials(self->auth_);
+            if (outcome->found.result == AuthResult::Ok)
+                outcome->step = self->mechanism_->with_credentials(outcome->found.password.reveal());
+        },
+        [self = shared_from_this(), outcome] {
+            if (self->state_ == State::Ended) return;
+            if (outcome->found.result != AuthResult::Ok) return self->refuse(outcome->found.result);
+            self->apply(std::move(outcome->step));
+        });
+    if (!accepted) refuse(AuthResult::InternalFailure);
+}
+
+// Some mechanisms tell the client more than FAIL can say, and hear it once more (OAUTHBEARER).
+void LoginAttempt::refused_by_databases(AuthResult result) {
+    SaslStep last_word = mechanism_->refused(result == AuthResult::InternalFailure);
+    if (last_word.kind != SaslStep::Kind::Challenge) return decided(result);
+    refusal_ = result;
+    challenge(State::SendingRefusal, last_word.data);
+}
+
+void LoginAttempt::succeed(SaslStep step) {
+    if (step.has_data && !final_response_ok_) {
+        // RFC 4422 §3.6: without room in OK the last message is one more challenge, answered by nothing.
+        std::string data = std::move(step.data);
+        step.has_data = false;
+        proven_ = std::move(step);
+        return challenge(State::SendingFinal, data);
+    }
+    if (auth_.user.empty() && !name_user(step)) return;
+    if (step.has_data) auth_.fields.set("resp", base64_encode(step.data));
+    if (auth_.mechanism == "ANONYMOUS") auth_.fields.set("anonymous", "", false);
+    decided(engine_->accept(auth_));
+}
+
+void LoginAttempt::decided(AuthResult result) {
+    if (result != AuthResult::Ok) return refuse(result);
+    if (!auth_.no_penalty) server_.penalties().succeeded(auth_.remote_ip);
+    send_ok();
+}
+
+void LoginAttempt::send_ok() {
+    std::string line = fmt::format("OK\t{}", id_);
+    append_auth_field(line, "user", auth_.user);
+    if (auth_.user != auth_.original_user && auth_.master_user.empty())
+        append_auth_field(line, "original_user", auth_.original_user);
+    if (!auth_.master_user.empty()) append_auth_field(line, "auth_user", auth_.master_user);
+    // The last message stands last, as clients expect it.
+    auto last = auth_.fields.find("resp") ? auth_.fields.find("resp")->value : std::string();
+    auth_.fields.remove("resp");
+    auth_.fields.append_to(line);
+    if (!last.empty()) line += "\tresp=" + last;
+    line += '\n';
+    bool goes_on = !auth_.no_login && !auth_.fields.contains("nologin") && !auth_.fields.contains("proxy");
+    if (goes_on) peer_->login_proven(id_, ProvenLogin{std::move(auth_), engine_});
+    finish(line);
+}
+
+void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
+    state_ = State::Refused;
+    std::string line = fmt::format("FAIL\t{}", id_);
+    // A name that was never read is not echoed; one that was refused is, as it came.
+    if (auth_.named) append_auth_field(line, "user", auth_.user);
+    if (auth_.named && (auth_.translated_user.empty() || auth_.user != auth_.original_user))
+        append_auth_field(line, "original_user", auth_.original_user);
+    if (auth_.no_delay) line += "\tnodelay";
+    if (result == AuthResult::InternalFailure) line += "\tcode=temp_fail";
+    if (result == AuthResult::Disabled) line += "\tcode=user_disabled";
+    if (result == AuthResult::Expired) line += "\tcode=pass_expired";
+    auth_.fields.append_to(line);
+    if (!reason.empty()) append_auth_field(line, "reason", reason);
+    line += '\n';
+    auto delay = auth_.no_delay ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;
+    if (result != AuthResult::InternalFailure && !auth_.no_penalty) {
+        // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.
+        std::string guess = auth_.password.empty() ? random_bytes(8) : std::string(auth_.password.reveal());
+        server_.penalties().failed(auth_.remote_ip, auth_.user, guess, EventLoop::Clock::now() + delay);
+        ::explicit_bzero(guess.data(), guess.size());
+    }
+    if (delay.count() == 0) return finish(line);
+    server_.refuse_later(shared_from_this(), std::move(line), delay);
+}
+
+void LoginAttempt::refuse_now(std::string_view fields) { finish(fmt::format("FAIL\t{}{}\n", id_, fields)); }
+
+void LoginAttempt::finish(std::string_view line) {
+    if (!peer_) return;
+    auto self = shared_from_this();
+    stop_timer();
+    AttemptPeer* peer = std::exchange(peer_, nullptr);
+    state_ = State::Ended;
+    peer->attempt_ended(id_);
+    peer->send(line);
+}
+
+}  // namespace culver

@@ -1,0 +1,88 @@
+// LoginAttempt: one AUTH of a client, from its first SASL message to its OK or FAIL.
+//
+//     begin -> mechanism <-> client        its messages, as many as the mechanism wants
+//           -> databases                   a password to compare, or the credentials that a mechanism needs
+//           -> OK, or FAIL after its delay
+//
+// Lives on the loop's thread; the databases' work borrows it for a pool's thread meanwhile. It is kept alive by its
+// connection and by work under way; when the client cancels it or goes away it is abandoned and says nothing any more.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "authd/auth-line.h"
+#include "authd/server.h"
+#include "lib-auth/auth-engine.h"
+#include "lib-auth/mechanism.h"
+
+namespace culver {
+
+// What an attempt wants of its connection.
+class AttemptPeer {
+public:
+    virtual ~AttemptPeer() = default;
+    virtual void send(std::string_view line) = 0;
+    // The last line is sent: the id is free again. The attempt may be destroyed in here.
+    virtual void attempt_ended(std::uint32_t id) = 0;
+    // The login may be picked up by a mail process (login sockets).
+    virtual void login_proven(std::uint32_t id, ProvenLogin login) = 0;
+};
+
+class LoginAttempt final : public std::enable_shared_from_this<LoginAttempt> {
+public:
+    // `peer` outlives the attempt or abandons it.
+    LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec);
+    ~LoginAttempt();
+
+    // Holds the attempt as long as its address is penalised, then starts. `response`: the initial one, if any.
+    void begin(std::optional<std::string> response);
+    // True while a CONT is expected.
+    bool is_waiting_for_client() const;
+    // The bytes of a CONT; nothing if they were not base64.
+    void answer(std::optional<std::string> bytes);
+    // Cancelled, or its client is gone.
+    void abandon();
+
+    // Sends the last line, if anybody still wants to know.
+    void finish(std::string_view line);
+
+private:
+    enum class State { Held, WaitingForClient, SendingFinal, SendingRefusal, Working, Refused, Ended };
+
+    void start();
+    void feed(std::string_view bytes);
+    void apply(SaslStep step);
+    bool name_user(const SaslStep& step);
+    void check_password(SaslStep step);
+    void walk_on(const std::shared_ptr<AuthEngine::Walk>& walk);
+    void look_up_credentials(SaslStep step);
+    void refused_by_databases(AuthResult result);
+    void succeed(SaslStep step);
+    void decided(AuthResult result);
+    void send_ok();
+    void refuse(AuthResult result, std::string_view reason = {});
+    void refuse_now(std::string_view fields);
+    void challenge(State state, std::string_view bytes);
+    void stop_timer();
+
+    AuthServer& server_;
+    AttemptPeer* peer_;  // null once abandoned
+    const std::uint32_t id_;
+    const bool final_response_ok_;
+    const bool is_costly_;  // its mechanism derives keys: off the loop
+    AuthRequest auth_;
+    std::shared_ptr<const AuthEngine> engine_;  // shared with the server: a reload must not pull it away under a request
+    std::unique_ptr<Mechanism> mechanism_;
+    std::optional<std::string> initial_response_;
+    State state_ = State::Held;
+    unsigned steps_ = 0;
+    std::optional<SaslStep> proven_;                   // SendingFinal: the last message is on its way, OK follows its answer
+    AuthResult refusal_ = AuthResult::Mismatch;        // SendingRefusal: what FAIL will say
+    std::optional<EventLoop::TimerId> timer_;          // held, or waiting for the client
+};
+
+}  // namespace culver
