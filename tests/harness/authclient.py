@@ -1,0 +1,209 @@
+"""Clients of the auth protocol: its client side (auth-client, login/login) and its master side (auth-master,
+auth-userdb).
+
+    client = AuthClient(path)
+    reply = client.login(sasl.Plain("bob", "secret"))       reply.kind, reply.fields, reply.steps
+    master = MasterClient(path)
+    reply = master.ask("USER", "bob", "service=imap")
+
+A Reply's fields are what follows the id, unescaped; `steps` are the challenges in the shape that servers agree on.
+"""
+
+import base64
+import dataclasses
+import itertools
+import os
+import socket
+
+_numbers = itertools.count(1)
+ESCAPES = {"0": "\0", "1": "\1", "t": "\t", "r": "\r", "n": "\n"}
+DEFAULT = "service=imap\tsecured\tno-penalty"
+
+
+def unescape(field):
+    out, position = "", 0
+    while (at := field.find("\1", position)) >= 0 and at + 1 < len(field):
+        out += field[position:at] + ESCAPES.get(field[at + 1], field[at + 1])
+        position = at + 2
+    return out + field[position:]
+
+
+def escape(text):
+    for byte, letter in (("\1", "1"), ("\0", "0"), ("\t", "t"), ("\r", "r"), ("\n", "n")):
+        text = text.replace(byte, "\1" + letter)
+    return text
+
+
+@dataclasses.dataclass
+class Reply:
+    kind: str  # OK, FAIL, USER, ...; CLOSED when the server has cut us off, SILENT when nothing came
+    fields: list = dataclasses.field(default_factory=list)
+    steps: list = dataclasses.field(default_factory=list)
+    id: int = 0
+
+    def get(self, key):
+        """The value of `key=value`, "" for a bare key, None if it is not there."""
+        for field in self.fields:
+            name, equals, value = field.partition("=")
+            if name == key:
+                return value
+        return None
+
+    def __str__(self):
+        return " | ".join([*(f"[{step}]" for step in self.steps), self.kind, *self.fields])
+
+
+class LineSocket:
+    def __init__(self, path, timeout=20):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.socket.connect(path)
+        self.buffer = b""
+        self.closed = False
+
+    def send(self, text):
+        """False if the server has closed the connection."""
+        try:
+            self.socket.sendall(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def line(self):
+        """None when the server has closed the connection."""
+        while b"\n" not in self.buffer:
+            try:
+                block = self.socket.recv(65536)
+            except ConnectionResetError:
+                block = b""
+            if not block:
+                self.closed = True
+                return None
+            self.buffer += block
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line.decode("utf-8", "surrogateescape")
+
+    def quiet_line(self, seconds):
+        """A line, None for a closed connection, "" if nothing comes for so long."""
+        self.socket.settimeout(seconds)
+        try:
+            return self.line()
+        except TimeoutError:
+            return ""
+        finally:
+            self.socket.settimeout(20)
+
+    def close(self):
+        self.socket.close()
+
+
+class AuthClient(LineSocket):
+    def __init__(self, path, minor=2, pid=None, handshake=True, timeout=20):
+        super().__init__(path, timeout)
+        # On login sockets each connection needs a number of its own.
+        self.pid = pid or os.getpid() * 1000 + next(_numbers)
+        self.greeting, self.mechanisms = [], []
+        self.next_id, self.waiting = 0, {}
+        if handshake:
+            self.shake_hands(minor)
+
+    def shake_hands(self, minor=2):
+        self.send(f"VERSION\t1\t{minor}\nCPID\t{self.pid}\n")
+        while (line := self.line()) != "DONE":
+            assert line is not None, f"the server closes during the handshake, after {self.greeting}"
+            self.greeting.append(line)
+        self.mechanisms = [line[5:] for line in self.greeting if line.startswith("MECH\t")]
+        values = dict(line.split("\t", 1) for line in self.greeting if not line.startswith("MECH\t"))
+        self.spid, self.cuid, self.cookie = int(values["SPID"]), int(values["CUID"]), values["COOKIE"]
+
+    def begin(self, mechanism, params=DEFAULT, response=None, id=None):
+        """Sends AUTH. `response`: bytes of the initial response, or a string that stands behind resp= as it is."""
+        if id is None:
+            self.next_id += 1
+            id = self.next_id
+        text = f"AUTH\t{id}\t{mechanism}" + (f"\t{params}" if params else "")
+        if isinstance(response, bytes):
+            response = base64.b64encode(response).decode() or "="
+        self.send(text + (f"\tresp={response}" if response is not None else "") + "\n")
+        return id
+
+    def answer(self, id, data):
+        self.send(f"CONT\t{id}\t{base64.b64encode(data).decode()}\n")
+
+    def reply(self, id):
+        """The next line for that id; lines for others wait."""
+        while not self.waiting.get(id):
+            line = self.line()
+            if line is None:
+                return Reply("CLOSED", id=id)
+            words = line.split("\t")
+            self.waiting.setdefault(int(words[1]), []).append(words)
+        words = self.waiting[id].pop(0)
+        return Reply(words[0], [unescape(word) for word in words[2:]], id=id)
+
+    def start(self, sasl, params=DEFAULT, initial=True):
+        first = sasl.initial()
+        return self.begin(sasl.name, params, first if initial else None)
+
+    def finish(self, sasl, id):
+        steps = []
+        while True:
+            reply = self.reply(id)
+            if reply.kind != "CONT":
+                for number, field in enumerate(reply.fields):
+                    if field.startswith("resp="):
+                        reply.fields[number] = "resp:" + sasl.shape(base64.b64decode(field[5:]))
+                reply.steps = steps
+                return reply
+            challenge = base64.b64decode(reply.fields[0]) if reply.fields else b"NO FIELD"
+            steps.append(sasl.shape(challenge))
+            if len(steps) > 20:
+                return Reply("ENDLESS", steps=steps)
+            self.answer(id, sasl.respond(challenge))
+
+    def login(self, sasl, params=DEFAULT, initial=True):
+        return self.finish(sasl, self.start(sasl, params, initial))
+
+
+class MasterClient(LineSocket):
+    def __init__(self, path, minor=1, timeout=20, handshake=True):
+        super().__init__(path, timeout)
+        self.next_id = 0
+        if handshake:
+            self.send(f"VERSION\t1\t{minor}\n")
+            self.greeting = [self.line(), self.line()]
+
+    def start(self, command, *fields, id=None):
+        if id is None:
+            self.next_id += 1
+            id = self.next_id
+        self.send("\t".join([command, str(id), *fields]) + "\n")
+        return id
+
+    def ask(self, command, *fields):
+        """A command with its id put in; the reply's fields are unescaped. LIST gives the users as fields."""
+        id = self.start(command, *fields)
+        listed = []
+        while True:
+            line = self.line()
+            if line is None:
+                return Reply("CLOSED", listed, id=id)
+            words = line.split("\t")
+            if words[1] != str(id):
+                continue
+            if words[0] == "LIST":
+                listed.append(unescape(words[2]))
+                continue
+            return Reply(words[0], listed + [unescape(word) for word in words[2:]], id=id)
+
+    def user(self, name, params="service=imap"):
+        return self.ask("USER", escape(name), params)
+
+    def passdb(self, name, params="service=imap"):
+        return self.ask("PASS", escape(name), params)
+
+    def list(self, params="service=doveadm"):
+        return self.ask("LIST", params)
+
+    def request(self, client, id, *more, cookie=None):
+        return self.ask("REQUEST", str(client.pid), str(id), cookie or client.cookie, *more)
