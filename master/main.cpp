@@ -148,8 +148,9 @@ int run(int argc, char** argv) {
         case CommandLine::Action::HostDomain: return print_host_domain();
         case CommandLine::Action::Help: fmt::print("{}", kUsage); return 0;
         case CommandLine::Action::BuildOptions:
-            fmt::print("Build options: ioloop=epoll notify=inotify openssl\nPassdb: passwd-file static passwd pam\n"
-                       "Userdb: passwd-file static passwd prefetch\n");
+            fmt::print("Build options: ioloop=epoll notify=inotify openssl\nSQL drivers: sqlite\n"
+                       "Passdb: checkpassword ldap oauth2 pam passwd passwd-file shadow sql static\n"
+                       "Userdb: checkpassword ldap passwd passwd-file prefetch sql static\n");
             return 0;
         case CommandLine::Action::ShowSettings: return show_settings(*line);
         case CommandLine::Action::Stop:

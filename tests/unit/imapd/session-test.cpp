@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "fake-mail.h"
+#include "imapd/capability.h"
 #include "imapd/session-pool.h"
 #include "lib-base/log.h"
 #include "lib-config/load.h"
@@ -16,17 +17,20 @@
 namespace culver::test {
 namespace {
 
+std::shared_ptr<const Settings> settings_of(std::string_view configuration) {
+    char path[] = "/tmp/culver-imapd-test-XXXXXX";
+    const int fd = ::mkstemp(path);
+    EXPECT_EQ(::write(fd, configuration.data(), configuration.size()), ssize_t(configuration.size()));
+    ::close(fd);
+    LoadOptions options;
+    options.path = path;
+    auto loaded = load_settings(options);
+    ::unlink(path);
+    return loaded.settings;
+}
+
 std::shared_ptr<const Settings> default_settings() {
-    static const auto settings = [] {
-        char path[] = "/tmp/culver-imapd-test-XXXXXX";
-        const int fd = ::mkstemp(path);
-        ::close(fd);
-        LoadOptions options;
-        options.path = path;
-        auto loaded = load_settings(options);
-        ::unlink(path);
-        return loaded.settings;
-    }();
+    static const auto settings = settings_of("");
     return settings;
 }
 
@@ -295,6 +299,15 @@ TEST(Session, SaysGoodbyeWhenTheServerStops) {
     idling.pool().stop();
     EXPECT_EQ(idling.read_until("* BYE"), "* BYE Server shutting down.\r\n");
     EXPECT_TRUE(idling.pool().wait_until_empty(std::chrono::seconds(5)));
+}
+
+TEST(Session, OffersTheKindOfLiteralsThatIsConfigured) {
+    const std::string usual = capability_text(*default_settings()) + ' ';
+    EXPECT_NE(usual.find(" LITERAL+ "), usual.npos) << usual;
+    EXPECT_EQ(usual.find(" LITERAL- "), usual.npos) << usual;
+    const std::string minus = capability_text(*settings_of("imap_literal_minus = yes\n")) + ' ';
+    EXPECT_NE(minus.find(" LITERAL- "), minus.npos) << minus;
+    EXPECT_EQ(minus.find(" LITERAL+ "), minus.npos) << minus;
 }
 
 TEST(Session, ServesPipelinedCommandsInOrder) {
