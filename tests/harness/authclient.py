@@ -145,21 +145,35 @@ class AuthClient(LineSocket):
         first = sasl.initial()
         return self.begin(sasl.name, params, first if initial else None)
 
+    def step(self, sasl, id, steps):
+        """Answers one challenge, or gives the Reply that ends the login."""
+        reply = self.reply(id)
+        if reply.kind != "CONT" or len(steps) > 20:
+            for number, field in enumerate(reply.fields):
+                if field.startswith("resp="):
+                    reply.fields[number] = "resp:" + sasl.shape(base64.b64decode(field[5:]))
+            reply.steps = steps
+            return reply
+        challenge = base64.b64decode(reply.fields[0]) if reply.fields else b"NO FIELD"
+        steps.append(sasl.shape(challenge))
+        self.answer(id, sasl.respond(challenge))
+        return None
+
     def finish(self, sasl, id):
         steps = []
-        while True:
-            reply = self.reply(id)
-            if reply.kind != "CONT":
-                for number, field in enumerate(reply.fields):
-                    if field.startswith("resp="):
-                        reply.fields[number] = "resp:" + sasl.shape(base64.b64decode(field[5:]))
-                reply.steps = steps
-                return reply
-            challenge = base64.b64decode(reply.fields[0]) if reply.fields else b"NO FIELD"
-            steps.append(sasl.shape(challenge))
-            if len(steps) > 20:
-                return Reply("ENDLESS", steps=steps)
-            self.answer(id, sasl.respond(challenge))
+        while not (reply := self.step(sasl, id, steps)):
+            pass
+        return reply
+
+    def login_all(self, rows):
+        """[(mechanism, params, initial)]: all under way at once, step by step; the replies in their order."""
+        begun = [(self.start(*row), []) for row in rows]
+        replies = [None] * len(rows)
+        while None in replies:
+            for number, (id, steps) in enumerate(begun):
+                if replies[number] is None:
+                    replies[number] = self.step(rows[number][0], id, steps)
+        return replies
 
     def login(self, sasl, params=DEFAULT, initial=True):
         return self.finish(sasl, self.start(sasl, params, initial))
