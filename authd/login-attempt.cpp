@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "lib-base/log.h"
-#include "lib-base/random.h"
 #include "lib-base/text.h"
 
 namespace culver {
@@ -39,28 +38,51 @@ void LoginAttempt::abandon() {
 }
 
 void LoginAttempt::begin(std::optional<std::string> response) {
-    initial_response_ = std::move(response);
-    auto hold = auth_.no_penalty ? std::chrono::milliseconds(0)
-                                 : server_.penalties().hold(auth_.remote_ip, EventLoop::Clock::now());
-    if (hold.count() == 0) return start();
-    timer_ = server_.loop().after(hold, [self = shared_from_this()] {
+    message_ = std::move(response);
+    when_let_in(&LoginAttempt::start);
+}
+
+// Goes on once the address is not held. It is looked at again each time: of all that were held together the first one to
+// fail holds the others, and an attempt that was begun before that is held at its next message.
+void LoginAttempt::when_let_in(void (LoginAttempt::*next)()) {
+    auto now = EventLoop::Clock::now();
+    auto hold = auth_.no_penalty ? std::chrono::milliseconds(0) : server_.penalties().hold(auth_.remote_ip, now);
+    if (hold.count() == 0) {
+        held_since_.reset();
+        return (this->*next)();
+    }
+    state_ = State::Held;
+    if (!held_since_) held_since_ = now;
+    if (now - *held_since_ >= kClientTimeout) return refuse_now("\treason=Authentication request timed out");
+    timer_ = server_.loop().after(hold, [self = shared_from_this(), next] {
         self->timer_.reset();
-        self->start();
+        self->when_let_in(next);
     });
 }
 
 void LoginAttempt::start() {
+    if (message_) return feed();
     state_ = State::Working;
-    if (!initial_response_) return apply(mechanism_->start());
-    std::string response = std::move(*initial_response_);
-    initial_response_.reset();
-    feed(response);
-    ::explicit_bzero(response.data(), response.size());
+    apply(mechanism_->start());
 }
 
-void LoginAttempt::feed(std::string_view bytes) {
-    if (++steps_ > kStepLimit) return apply(SaslStep::failure("too many SASL steps"));
-    apply(mechanism_->step(bytes));
+void LoginAttempt::feed() {
+    state_ = State::Working;
+    std::string bytes = std::move(*message_);
+    message_.reset();
+    apply(++steps_ > kStepLimit ? SaslStep::failure("too many SASL steps") : mechanism_->step(bytes));
+    ::explicit_bzero(bytes.data(), bytes.size());
+}
+
+JobOrigin LoginAttempt::origin(std::string lane) const {
+    auto kind = auth_.no_penalty ? JobOrigin::Kind::TrustedGuess : JobOrigin::Kind::Guess;
+    return {kind, auth_.remote_ip, auth_.translated_user, std::move(lane)};
+}
+
+std::function<void()> LoginAttempt::overload_refusal() {
+    return [self = shared_from_this()] {
+        if (self->state_ != State::Ended) self->refuse(AuthResult::InternalFailure);
+    };
 }
 
 bool LoginAttempt::is_waiting_for_client() const {
@@ -77,8 +99,8 @@ void LoginAttempt::answer(std::optional<std::string> bytes) {
         else apply(SaslStep::failure("unexpected data after the end of the exchange"));
         return;
     }
-    feed(*bytes);
-    ::explicit_bzero(bytes->data(), bytes->size());
+    message_ = std::move(bytes);
+    when_let_in(&LoginAttempt::feed);
 }
 
 void LoginAttempt::challenge(State state, std::string_view bytes) {
@@ -134,12 +156,14 @@ void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
     Work work = AuthEngine::wanted_work(*walk);
     auto result = std::make_shared<std::optional<AuthResult>>();
     bool accepted = server_.run(
-        work, [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
+        work, origin({}),
+        [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
         [self = shared_from_this(), walk, result, act] {
-            if (self->state_ == State::Ended) return;
+            if (self->state_ == State::Ended) return self->count_abandoned(*result);
             if (*result) act(*self, **result);
             else self->walk_on(walk);
-        });
+        },
+        overload_refusal());
     if (!accepted) refuse(AuthResult::InternalFailure);
 }
 
@@ -153,7 +177,7 @@ void LoginAttempt::look_up_credentials(SaslStep step) {
     Work work = engine_->lookup_work(auth_);
     if (is_costly_) work = std::max(work, Work::Cpu);
     bool accepted = server_.run(
-        work,
+        work, origin({}),
         [self = shared_from_this(), outcome] {
             outcome->found = self->engine_->lookup_credentials(self->auth_);
             if (outcome->found.result == AuthResult::Ok)
@@ -163,8 +187,15 @@ void LoginAttempt::look_up_credentials(SaslStep step) {
             if (self->state_ == State::Ended) return;
             if (outcome->found.result != AuthResult::Ok) return self->refuse(outcome->found.result);
             self->apply(std::move(outcome->step));
-        });
+        },
+        overload_refusal());
     if (!accepted) refuse(AuthResult::InternalFailure);
+}
+
+// Nobody waits for it any more; but a client that goes away when it has asked has guessed all the same.
+void LoginAttempt::count_abandoned(const std::optional<AuthResult>& result) {
+    bool is_guess = result && *result != AuthResult::Ok && *result != AuthResult::InternalFailure;
+    if (is_guess) server_.guess_failed(auth_, std::chrono::milliseconds(0));
 }
 
 // Some mechanisms tell the client more than FAIL can say, and hear it once more (OAUTHBEARER).
@@ -191,7 +222,7 @@ void LoginAttempt::succeed(SaslStep step) {
 
 void LoginAttempt::decided(AuthResult result) {
     if (result != AuthResult::Ok) return refuse(result);
-    if (!auth_.no_penalty) server_.penalties().succeeded(auth_.remote_ip);
+    server_.login_succeeded(auth_);
     send_ok();
 }
 
@@ -227,12 +258,7 @@ void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
     if (!reason.empty()) append_auth_field(line, "reason", reason);
     line += '\n';
     auto delay = auth_.no_delay ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;
-    if (result != AuthResult::InternalFailure && !auth_.no_penalty) {
-        // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.
-        std::string guess = auth_.password.empty() ? random_bytes(8) : std::string(auth_.password.reveal());
-        server_.penalties().failed(auth_.remote_ip, auth_.user, guess, EventLoop::Clock::now() + delay);
-        ::explicit_bzero(guess.data(), guess.size());
-    }
+    if (result != AuthResult::InternalFailure) server_.guess_failed(auth_, delay);
     if (delay.count() == 0) return finish(line);
     server_.refuse_later(shared_from_this(), std::move(line), delay);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,12 +55,16 @@ private:
     enum class State { Held, WaitingForClient, SendingFinal, SendingRefusal, Working, Refused, Ended };
 
     void start();
-    void feed(std::string_view bytes);
+    void feed();
+    void when_let_in(void (LoginAttempt::*next)());
+    JobOrigin origin(std::string lane) const;
+    std::function<void()> overload_refusal();
     void apply(SaslStep step);
     bool name_user(const SaslStep& step);
     void check_password(SaslStep step);
     void walk_on(const std::shared_ptr<AuthEngine::Walk>& walk);
     void look_up_credentials(SaslStep step);
+    void count_abandoned(const std::optional<AuthResult>& result);
     void refused_by_databases(AuthResult result);
     void succeed(SaslStep step);
     void decided(AuthResult result);
@@ -77,7 +82,8 @@ private:
     AuthRequest auth_;
     std::shared_ptr<const AuthEngine> engine_;  // shared with the server: a reload must not pull it away under a request
     std::unique_ptr<Mechanism> mechanism_;
-    std::optional<std::string> initial_response_;
+    std::optional<std::string> message_;                      // of the client, not fed yet
+    std::optional<EventLoop::Clock::time_point> held_since_;
     State state_ = State::Held;
     unsigned steps_ = 0;
     std::optional<SaslStep> proven_;                   // SendingFinal: the last message is on its way, OK follows its answer

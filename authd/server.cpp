@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -16,16 +15,14 @@
 #include "authd/login-attempt.h"
 #include "authd/master-connection.h"
 #include "lib-base/log.h"
+#include "lib-base/random.h"
 #include "lib-base/text.h"
 
 namespace culver {
 
 namespace {
-constexpr std::size_t kCpuQueueLimit = 4096, kBlockingQueueLimit = 4096, kBlockingThreads = 64;
 constexpr std::chrono::seconds kLoginKeptFor{60};
 constexpr std::size_t kKeptLoginLimit = 50'000;
-
-std::size_t core_count() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 // Mode exactly 0666 means "anybody may ask for himself": root and the socket's owner see everybody.
 UserDbRights userdb_rights(int listener_fd, int fd) {
@@ -53,10 +50,7 @@ AuthProtocol auth_protocol_of(std::string_view listener_name) {
 }
 
 AuthServer::AuthServer(EventLoop& loop, DriverContext context)
-    : loop_(loop),
-      context_(context),
-      cpu_pool_(core_count(), kCpuQueueLimit),
-      blocking_pool_(kBlockingThreads, kBlockingQueueLimit) {}
+    : loop_(loop), context_(context), slow_work_(loop, penalties_, known_logins_) {}
 
 AuthServer::~AuthServer() = default;
 
@@ -115,19 +109,26 @@ void AuthServer::connection_ended(std::uint64_t number) {
     });
 }
 
-bool AuthServer::run(Work work, std::function<void()> job, std::function<void()> done) {
-    if (work == Work::Cheap) {
-        job();
-        done();
-        return true;
-    }
-    ThreadPool& pool = work == Work::Cpu ? cpu_pool_ : blocking_pool_;
-    bool accepted = pool.submit([this, job = std::move(job), done = std::move(done)]() mutable {
-        job();
-        loop_.post(std::move(done));
-    });
-    if (!accepted) log_warning("auth: too much work is waiting already; refusing a request as a temporary failure");
-    return accepted;
+bool AuthServer::run(Work work, JobOrigin origin, std::function<void()> job, std::function<void()> done,
+                     std::function<void()> refused) {
+    if (work != Work::Cheap)
+        return slow_work_.run(work, std::move(origin), std::move(job), std::move(done), std::move(refused));
+    job();
+    done();
+    return true;
+}
+
+void AuthServer::login_succeeded(const AuthRequest& request) {
+    if (!request.no_penalty) penalties_.succeeded(request.remote_ip);
+    known_logins_.remember(request.remote_ip, request.translated_user);
+}
+
+void AuthServer::guess_failed(const AuthRequest& request, std::chrono::milliseconds delay) {
+    if (request.no_penalty) return;
+    // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.
+    std::string guess = request.password.empty() ? random_bytes(8) : std::string(request.password.reveal());
+    penalties_.failed(request.remote_ip, request.user, guess, EventLoop::Clock::now() + delay);
+    ::explicit_bzero(guess.data(), guess.size());
 }
 
 MasterConnection* AuthServer::master(std::uint64_t number) {

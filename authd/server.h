@@ -12,7 +12,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "authd/thread-pool.h"
+#include "authd/slow-work.h"
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/penalty.h"
 #include "lib-base/unique-fd.h"
@@ -63,7 +63,17 @@ public:
     bool is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const;
     void connection_ended(std::uint64_t number);
     // Runs `job` off the loop if it costs `work`, and then `done` on the loop. False: overloaded, nothing will run.
-    bool run(Work work, std::function<void()> job, std::function<void()> done);
+    // `refused`: a guess that waited has lost its place, it is a temporary failure; see SlowWork.
+    bool run(Work work, JobOrigin origin, std::function<void()> job, std::function<void()> done,
+             std::function<void()> refused);
+    // For what a server program asks.
+    bool run(Work work, std::function<void()> job, std::function<void()> done) {
+        return run(work, JobOrigin{}, std::move(job), std::move(done), {});
+    }
+    // A right login: its address has no penalty any more, and this user comes first from there.
+    void login_succeeded(const AuthRequest& request);
+    // A wrong guess, whose refusal the client hears after `delay`.
+    void guess_failed(const AuthRequest& request, std::chrono::milliseconds delay);
     // The master connection by its number; null when it is gone.
     MasterConnection* master(std::uint64_t number);
     // The refusal reaches the client after auth_failure_delay, together with others that are due.
@@ -97,6 +107,7 @@ private:
     DriverContext context_;
     std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
     PenaltyBox penalties_;
+    KnownLogins known_logins_;
     std::size_t connection_limit_ = 1000;
     std::function<void(bool full)> on_full_;
     bool is_full_ = false;
@@ -107,7 +118,7 @@ private:
     std::optional<EventLoop::TimerId> refusal_timer_;
     std::unordered_map<std::uint64_t, KeptLogin> logins_;  // client pid << 32 | request id
     std::deque<std::pair<EventLoop::Clock::time_point, std::uint64_t>> login_order_;
-    ThreadPool cpu_pool_, blocking_pool_;  // last: their threads end before anything above does
+    SlowWork slow_work_;  // last: its threads end before anything above does
 };
 
 }  // namespace culver

@@ -1,11 +1,14 @@
 #include "authd/thread-pool.h"
 
+#include <sys/resource.h>
+
 namespace culver {
 
 namespace {
 // Databases and hashes keep their large buffers on the heap; 8 MiB of default stack would eat a vsz_limit of 256 MiB.
 constexpr std::size_t kStackSize = 512 * 1024;
-}
+constexpr int kLowPriority = 5;
+}  // namespace
 
 ThreadPool::~ThreadPool() {
     {
@@ -17,21 +20,27 @@ ThreadPool::~ThreadPool() {
     for (pthread_t thread : threads_) ::pthread_join(thread, nullptr);
 }
 
-bool ThreadPool::submit(std::function<void()> task) {
+void ThreadPool::add_thread() {
+    pthread_attr_t attributes;
+    ::pthread_attr_init(&attributes);
+    ::pthread_attr_setstacksize(&attributes, kStackSize);
+    pthread_t thread;
+    if (::pthread_create(&thread, &attributes, run, this) == 0) threads_.push_back(thread);
+    ::pthread_attr_destroy(&attributes);
+}
+
+FairQueue::Pushed ThreadPool::submit(std::uint64_t network, Standing standing, FairQueue::Job job) {
     std::lock_guard lock(mutex_);
-    if (queue_.size() >= queue_limit_) return false;
-    if (idle_ <= queue_.size() && threads_.size() < thread_limit_) {
-        pthread_attr_t attributes;
-        ::pthread_attr_init(&attributes);
-        ::pthread_attr_setstacksize(&attributes, kStackSize);
-        pthread_t thread;
-        if (::pthread_create(&thread, &attributes, run, this) == 0) threads_.push_back(thread);
-        ::pthread_attr_destroy(&attributes);
-    }
-    if (threads_.empty()) return false;
-    queue_.push_back(std::move(task));
+    if (idle_ <= queue_.size() && threads_.size() < thread_limit_) add_thread();
+    if (threads_.empty()) return {};
+    auto pushed = queue_.push(network, standing, std::move(job));
     changed_.notify_one();
-    return true;
+    return pushed;
+}
+
+bool ThreadPool::is_idle() {
+    std::lock_guard lock(mutex_);
+    return queue_.empty() && idle_ == threads_.size();
 }
 
 void* ThreadPool::run(void* self) {
@@ -40,17 +49,18 @@ void* ThreadPool::run(void* self) {
 }
 
 void ThreadPool::work() {
+    // On Linux a nice value is a thread's own.
+    if (priority_ == Priority::Low) ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kLowPriority);
     std::unique_lock lock(mutex_);
     while (true) {
         ++idle_;
         changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
         --idle_;
         if (stopping_) return;
-        auto task = std::move(queue_.front());
-        queue_.pop_front();
+        auto job = queue_.pop();
         lock.unlock();
-        task();
-        task = nullptr;
+        job->run();
+        job.reset();
         lock.lock();
     }
 }
