@@ -44,6 +44,8 @@ struct AuthEngine::Walk {
     AuthRequest& request;
     SecretString password;
     Chain chain;
+    enum class AppPasswordState { Untried, NotOne, Matched, Allowed } app_state = AppPasswordState::Untried;
+    AppPassword app_password;  // Matched, Allowed
 };
 
 }  // namespace culver

@@ -47,7 +47,9 @@ bool is_verbose(const std::string& setting, bool fallback) {
 
 AuthEngine::AuthEngine(AuthSettings settings)
     : settings_(std::move(settings)),
-      cache_(std::make_unique<VerdictCache>(settings_.cache_size, settings_.cache_ttl, settings_.cache_negative_ttl)) {}
+      cache_(std::make_unique<VerdictCache>(settings_.cache_size, settings_.cache_ttl, settings_.cache_negative_ttl)),
+      app_passwords_(settings_.app_passwords.empty() ? nullptr
+                                                     : std::make_unique<AppPasswords>(settings_.app_passwords)) {}
 AuthEngine::~AuthEngine() = default;
 
 Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, const DriverContext& context) {

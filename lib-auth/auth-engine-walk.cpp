@@ -101,7 +101,7 @@ AuthResult AuthEngine::become_login_user(AuthRequest& request) const {
 
 std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request, const SecretString& password) const {
     request.password = password;
-    auto walk = std::make_shared<Walk>(Walk{request, password, {}});
+    auto walk = std::make_shared<Walk>(Walk{request, password, {}, {}, {}});
     walk->chain.password = &walk->password;
     return walk;
 }
@@ -112,7 +112,13 @@ std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
     AuthRequest& request = walk.request;
     std::optional<AuthResult> result;
     if (request.login_user.empty()) {
-        result = run_chain(request, Stage::Normal, walk.chain, limit);
+        AuthResult by_app_password = AuthResult::Mismatch;
+        switch (try_app_password(walk, limit, by_app_password)) {
+            case AppPasswordStep::Paused: return std::nullopt;
+            case AppPasswordStep::Decided: result = by_app_password; break;
+            case AppPasswordStep::NotOne: result = run_chain(request, Stage::Normal, walk.chain, limit); break;
+        }
+        if (result) result = insist_on_app_password(request, *result);
     } else {
         // Rare, and two walks in one: where all of it may run.
         walk.chain.wanted = std::max(Work::Cpu, most_work(request));
@@ -143,6 +149,7 @@ AuthResult AuthEngine::accept(AuthRequest& request) const {
         bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
         result = masters ? become_login_user(request) : AuthResult::Mismatch;
     }
+    result = insist_on_app_password(request, result);
     request.passdb_succeeded = result == AuthResult::Ok;
     return result;
 }

@@ -166,6 +166,8 @@ bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, co
         } else if (field.key.starts_with("userdb_")) {
             request.userdb_fields.set(std::string_view(field.key).substr(7), field.value, field.has_value);
             request.has_userdb_fields = true;
+        } else if (field.key == "app_password_required") {
+            request.app_password_required = field.has_value ? field.value : "yes";
         } else if (field.key == "nodelay") {
             request.no_delay = true;
         } else if (field.key == "allow_nets") {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib-auth/app-passwords/app-passwords.h"
 #include "lib-auth/auth-request.h"
 #include "lib-auth/auth-settings.h"
 #include "lib-auth/passdb.h"
@@ -104,12 +105,19 @@ private:
     bool is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const;
     bool apply_fields(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply) const;
     AuthResult become_login_user(AuthRequest& request) const;
+    // lib-auth/app-passwords/app-password-walk.cpp
+    enum class AppPasswordStep { NotOne, Paused, Decided };
+    AppPasswordStep try_app_password(Walk& walk, Work limit, AuthResult& result) const;
+    AuthResult ask_without_password(AuthRequest& request) const;
+    // The right main password (or a proof of it) where an app password is needed: refused, with words for the client.
+    AuthResult insist_on_app_password(AuthRequest& request, AuthResult result) const;
     UserResult check_existence(AuthRequest& request) const;
     void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
                      const SecretString* password) const;
 
     AuthSettings settings_;
     std::unique_ptr<VerdictCache> cache_;
+    std::unique_ptr<AppPasswords> app_passwords_;  // null: none
     std::vector<PassDbEntry> passdbs_;
     std::vector<UserDbEntry> userdbs_;
 };

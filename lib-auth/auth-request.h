@@ -33,6 +33,8 @@ struct AuthRequest {
     bool has_userdb_fields = false;  // a passdb returned userdb_*: prefetch works
     bool passdb_succeeded = false;   // the user is known to exist
     bool no_delay = false;           // passdb field nodelay
+    std::string app_password;        // name and id of the app password that proved the user; empty = another way
+    std::optional<std::string> app_password_required;  // passdb field of that name
     std::string failed_scheme;       // scheme of the last comparison, for the log
 
     // The value of a variable by its long name, for templates of settings and fields.

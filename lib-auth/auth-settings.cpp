@@ -30,6 +30,8 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     out.cache_negative_ttl = settings.time("auth_cache_negative_ttl");
     out.worker_count =
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(settings.number("auth_worker_max_count"), 1, 256));
+    out.app_passwords = settings.string("auth_app_passwords");
+    out.app_password_required = settings.string("auth_app_password_required");
     out.mail_uid = settings.string("mail_uid");
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();

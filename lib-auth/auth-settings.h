@@ -21,6 +21,8 @@ struct AuthSettings {
     std::uint64_t cache_size = 0;
     std::chrono::milliseconds cache_ttl{3'600'000}, cache_negative_ttl{3'600'000};
     std::uint32_t worker_count = 30;
+    std::string app_passwords;                      // the file; empty = none
+    std::string app_password_required = "no";       // no, yes, or services
     std::string mail_uid;  // whose mail it is when a userdb says nothing
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;

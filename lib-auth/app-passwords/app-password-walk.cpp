@@ -1,0 +1,120 @@
+// AuthEngine: an app password in place of the main one, and where it has to be one (docs/app-passwords.md).
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/password-scheme.h"
+#include "lib-base/log.h"
+
+namespace culver {
+
+namespace {
+constexpr std::string_view kNeeded = "An app password is needed for this account, not its main password.";
+
+std::string label(const AppPassword& row) { return fmt::format("\"{}\" (id {})", row.name, row.id); }
+
+// Mechanisms that prove somebody without the main password need no app password either.
+bool proves_the_password(std::string_view mechanism) {
+    return mechanism != "EXTERNAL" && mechanism != "ANONYMOUS" && mechanism != "OAUTHBEARER" && mechanism != "XOAUTH2";
+}
+
+// "{CRYPT}!$6$..." as `passwd -l` and `usermod -L` leave it: the account is locked, not only its password.
+bool is_locked(std::string_view stored) { return split_password(stored).second.starts_with('!'); }
+}  // namespace
+
+// What the databases decide without a password: deny, unknown users, fields with allow_nets and nologin, userdb_*.
+// Those that keep their passwords to themselves (PAM) cannot say that a user exists; then a userdb has to know him.
+AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
+    Chain chain;
+    AuthResult result = *run_chain(request, Stage::Normal, chain, Work::Blocking);
+    if (result == AuthResult::Ok && is_locked(chain.credentials.reveal())) {
+        log_info(fmt::format("app-password({}): the stored password begins with '!': the account is locked",
+                             request.log_identity()));
+        return AuthResult::Disabled;
+    }
+    if (result != AuthResult::UnknownUser || !chain.any_unsupported) return result;
+    AuthRequest probe = request;
+    switch (lookup_user(probe).kind) {
+        case UserResult::Kind::Found: return AuthResult::Ok;
+        case UserResult::Kind::NotFound: return AuthResult::UnknownUser;
+        case UserResult::Kind::InternalFailure: break;
+    }
+    log_error(fmt::format("app-password({}): no database can say whether this user still exists: use a userdb that "
+                          "knows its users, or allow_all_users=yes in userdb static",
+                          request.log_identity()));
+    return AuthResult::InternalFailure;
+}
+
+AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit, AuthResult& result) const {
+    using State = Walk::AppPasswordState;
+    AuthRequest& request = walk.request;
+    auto pause = [&] {
+        walk.chain.wanted = Work::Blocking;
+        return AppPasswordStep::Paused;
+    };
+    if (walk.app_state == State::NotOne) return AppPasswordStep::NotOne;
+    if (walk.app_state == State::Untried) {
+        auto letters = app_passwords_ && proves_the_password(request.mechanism)
+                           ? app_password_letters(walk.password.reveal())
+                           : std::nullopt;
+        if (!letters) {
+            walk.app_state = State::NotOne;
+            return AppPasswordStep::NotOne;
+        }
+        auto rows = app_passwords_->of_user(
+            request.user, limit == Work::Blocking ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
+        if (!rows) {
+            app_passwords_->complain(rows.error());
+            result = AuthResult::InternalFailure;
+            return AppPasswordStep::Decided;
+        }
+        if (!*rows) return pause();
+        const AppPassword* row = find_app_password(***rows, *letters);
+        walk.app_state = row ? State::Matched : State::NotOne;
+        if (!row) return AppPasswordStep::NotOne;
+        walk.app_password = *row;
+    }
+    const AppPassword& row = walk.app_password;
+    const std::int64_t now = std::time(nullptr);
+    if (walk.app_state == State::Matched) {
+        if (std::string why = refusal_of(row, request.service, request.remote_ip, now); !why.empty()) {
+            log_info(fmt::format("app-password({}): {} {}", request.log_identity(), label(row), why));
+            result = AuthResult::Mismatch;
+            return AppPasswordStep::Decided;
+        }
+        if (lookup_work(request) > limit) return pause();
+        result = ask_without_password(request);
+        if (result != AuthResult::Ok) {
+            log_info(fmt::format("app-password({}): {} is right, but the databases do not let this user in",
+                                 request.log_identity(), label(row)));
+            return AppPasswordStep::Decided;
+        }
+        walk.app_state = State::Allowed;
+    }
+    if (app_passwords_->is_use_due(row.id, now)) {
+        if (limit != Work::Blocking) return pause();
+        app_passwords_->record_use(row.id, {now, request.service, request.remote_ip});
+    }
+    request.app_password = label(row);
+    log_info(fmt::format("app-password({}): {} used for service {}", request.log_identity(), request.app_password,
+                         request.service));
+    result = AuthResult::Ok;
+    return AppPasswordStep::Decided;
+}
+
+AuthResult AuthEngine::insist_on_app_password(AuthRequest& request, AuthResult result) const {
+    if (result != AuthResult::Ok || !request.app_password.empty() || !request.master_user.empty()) return result;
+    const std::string& rule = request.app_password_required ? *request.app_password_required
+                                                            : settings_.app_password_required;
+    if (rule == "no" || !proves_the_password(request.mechanism) || !is_app_password_required(rule, request.service))
+        return result;
+    log_info(fmt::format("app-password({}): the main password is right, but an app password is needed for service {}",
+                         request.log_identity(), request.service));
+    // What the databases say about the user is for those who got in.
+    request.fields.clear();
+    request.fields.set("reason", kNeeded);
+    return AuthResult::Mismatch;
+}
+
+}  // namespace culver
