@@ -5,7 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "authd/helper-processes.h"
+#include "authd/helper-users.h"
 #include "authd/pam-workers.h"
+#include "authd/program-helper.h"
 #include "authd/server.h"
 #include "lib-base/log.h"
 #include "lib-service/service.h"
@@ -31,14 +34,16 @@ int main() {
     PasswdFileRegistry files;
     auto settings = self.settings();
     // While there is one thread and, as a rule, still root.
-    PamWorkers::Options pam_options;
-    if (const ServiceSettings* worker = settings->find_service("auth-worker")) pam_options.user = worker->user;
-    auto pam = PamWorkers::start(pam_options);
-    if (!pam) {
-        log_line(LogLevel::Fatal, pam.error().detail);
+    const std::size_t at_once = AuthSettings::from(*settings).worker_count;
+    auto helpers = HelperProcesses::start({pam_helpers(become_worker(*settings), at_once),
+                                           program_helpers(become_auth_user(*settings), at_once)});
+    if (!helpers) {
+        log_line(LogLevel::Fatal, helpers.error().detail);
         return 89;
     }
-    DriverContext context{&files, pam->get()};
+    PamWorkers pam(**helpers, 0);
+    HelperProgramRunner programs(**helpers, 1);
+    DriverContext context{&files, &pam, &programs};
     AuthServer server(self.loop(), context);
     set_log_debug(settings->boolean("auth_debug"));
     if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {

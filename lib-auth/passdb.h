@@ -17,6 +17,8 @@
 
 namespace culver {
 
+class ProgramRunner;
+
 enum class Verdict { Match, Mismatch, UnknownUser, Disabled, Expired };
 
 // What a call costs its thread: Cheap may run on the event loop; Cpu keeps a core busy (password hashing); Blocking
@@ -56,6 +58,7 @@ struct PamCall {
     enum class Kind { Pam, Shadow } kind = Kind::Pam;  // Shadow: only `user` counts, the answer is `secret`
     std::string service, user, password, remote_ip, mechanism_service;
     bool session = false, setcred = false;
+    unsigned max_requests = 100;  // a process that has answered so many ends; 0: never
 };
 struct PamAnswer {
     Verdict verdict = Verdict::Mismatch;
@@ -75,6 +78,7 @@ public:
 struct DriverContext {
     PasswdFileRegistry* files = nullptr;
     PamBackend* pam = nullptr;
+    ProgramRunner* programs = nullptr;
 };
 
 struct PassDbDriver {

@@ -66,11 +66,13 @@ void check_protocols(const Settings& settings, Findings& out) {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kPassDbs = {"pam", "passwd", "passwd-file", "shadow", "sql", "static"};
-constexpr std::array<std::string_view, 5> kUserDbs = {"passwd", "passwd-file", "prefetch", "sql", "static"};
+constexpr std::array<std::string_view, 7> kPassDbs = {"checkpassword", "pam", "passwd", "passwd-file",
+                                                      "shadow",        "sql", "static"};
+constexpr std::array<std::string_view, 6> kUserDbs = {"checkpassword", "passwd", "passwd-file",
+                                                      "prefetch",      "sql",    "static"};
 // Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 9> kOtherDbs = {"bsdauth", "checkpassword", "dict",     "imap", "ldap",
-                                                       "lua",     "oauth2",        "vpopmail", "nss"};
+constexpr std::array<std::string_view, 8> kOtherDbs = {"bsdauth", "dict",   "imap",     "ldap",
+                                                       "lua",     "oauth2", "vpopmail", "nss"};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
@@ -78,7 +80,8 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
                   Findings& out) {
     if (known) return;
     std::string drivers =
-        kind == "passdb" ? "pam, passwd, passwd-file, shadow, sql or static" : "passwd, passwd-file, prefetch, sql or static";
+        kind == "passdb" ? "checkpassword, pam, passwd, passwd-file, shadow, sql or static"
+                         : "checkpassword, passwd, passwd-file, prefetch, sql or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
     else

@@ -10,6 +10,7 @@ Result<std::unique_ptr<PassDb>> make_static(const PassDbSettings& settings, cons
 Result<std::unique_ptr<PassDb>> make_passwd(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_sql(const PassDbSettings& settings, const DriverContext& context);
+Result<std::unique_ptr<PassDb>> make_checkpassword(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_shadow(const PassDbSettings& settings, const DriverContext& context);
 
 }  // namespace culver::passdb

@@ -78,8 +78,10 @@ Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const D
         } else if (arg.key == "failure_show_msg") {
             show_message = arg.value != "no";
         } else if (arg.key == "max_requests") {
-            if (!parse_uint32(arg.value))
+            auto number = parse_uint32(arg.value);
+            if (!number)
                 return fail(ErrorCode::InvalidArgument, fmt::format("pam: Invalid requests_max value: {}", arg.value));
+            defaults.max_requests = *number;
         } else if (arg.key == "cache_key") {
             cache_key = arg.value;
         } else if (arg.key == "*" && !arg.has_value) {

@@ -11,6 +11,7 @@ constexpr PassDbDriver kDrivers[] = {
     {"static", passdb::make_static},
     {"sql", passdb::make_sql},
     {"shadow", passdb::make_shadow},
+    {"checkpassword", passdb::make_checkpassword},
 };
 }
 

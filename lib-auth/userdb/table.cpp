@@ -18,6 +18,7 @@ constexpr UserDbDriver kDrivers[] = {
     {"static", userdb::make_static},
     {"prefetch", userdb::make_prefetch},
     {"sql", userdb::make_sql},
+    {"checkpassword", userdb::make_checkpassword},
 };
 
 bool is_number(std::string_view text) { return parse_uint32(text).has_value(); }
