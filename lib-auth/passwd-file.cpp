@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "lib-auth/password-scheme.h"
+#include "lib-auth/userdb.h"
 #include "lib-base/file.h"
 #include "lib-base/log.h"
 #include "lib-base/random.h"
@@ -38,7 +39,39 @@ bool has_stray_character(std::string_view password) {
     return data.find_first_not_of(kCryptCharacters) != data.npos;
 }
 
+// Names are looked up once: most lines of a file have the same ones.
+class IdCheck {
+public:
+    // What is wrong with the line's uid or gid; empty if nothing is.
+    std::string problem(const PasswdFileEntry& entry) {
+        return !is_usable(entry.uid, uids_, resolve_uid)   ? fmt::format("Invalid UID value '{}'", entry.uid)
+               : !is_usable(entry.gid, gids_, resolve_gid) ? fmt::format("Invalid GID value '{}'", entry.gid)
+                                                           : std::string();
+    }
+
+private:
+    using Names = std::map<std::string, bool, std::less<>>;
+
+    // Nothing stands for the one that the settings name.
+    static bool is_usable(std::string_view text, Names& names, Result<std::string> (*resolve)(std::string_view)) {
+        if (text.empty()) return true;
+        if (auto number = parse_uint32(text)) return *number != 0;
+        if (auto known = names.find(text); known != names.end()) return known->second;
+        if (names.size() == 1000) names.clear();
+        auto id = resolve(text);
+        return names[std::string(text)] = id && *id != "0";
+    }
+
+    Names uids_, gids_;
+};
+
 }  // namespace
+
+std::vector<std::string_view> split_passwd_extra(std::string_view extra) {
+    std::vector<std::string_view> words = split(extra, ' ');
+    std::erase_if(words, [](std::string_view word) { return word.empty(); });
+    return words;
+}
 
 PasswdFileEntry parse_passwd_line(std::string_view line) {
     PasswdFileEntry entry;
@@ -127,7 +160,7 @@ void PasswdFileTable::count_password(std::string_view password) {
     }
 }
 
-std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text) {
+std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text, PasswdFileUse use) {
     std::shared_ptr<PasswdFileTable> table(new PasswdFileTable);
     table->text_ = std::move(text);
     table->seed_ = random_uint64();
@@ -137,6 +170,7 @@ std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text) 
     table->slots_.resize(slots);
     std::string_view all = table->text_;
     unsigned number = 0;
+    IdCheck ids;
     for (std::size_t offset = 0; offset < all.size();) {
         std::size_t end = std::min(all.find('\n', offset), all.size());
         std::string_view line = all.substr(offset, end - offset);
@@ -158,6 +192,11 @@ std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text) 
             table->complain(number, "User name is empty");
             continue;
         }
+        if (use == PasswdFileUse::UserDb)
+            if (std::string problem = ids.problem(entry); !problem.empty()) {
+                table->complain(number, fmt::format("User {}: {}", entry.user, problem));
+                continue;
+            }
         if (has_stray_character(entry.password))
             table->complain(number, fmt::format("User {}: the password hash has a character behind or in it that no "
                                                 "hash has; it can never match",
@@ -208,6 +247,12 @@ bool PasswdFile::is_current() {
     return current;
 }
 
+void PasswdFile::serve_userdb() {
+    std::lock_guard lock(mutex_);
+    if (use_ == PasswdFileUse::PassDb) table_.reset();
+    use_ = PasswdFileUse::UserDb;
+}
+
 Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
     {
         std::lock_guard lock(mutex_);
@@ -222,9 +267,11 @@ Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
     std::lock_guard loading(load_mutex_);
     now = stamp();
     if (!now) return fail(now.error());
+    PasswdFileUse use;
     {
         std::lock_guard lock(mutex_);
         if (table_ && *now == stamp_) return table_;
+        use = use_;
     }
     if (now->size > kLargeFile) {
         // Two of these at once might not fit into vsz_limit; whoever asks meanwhile waits for the new one.
@@ -232,7 +279,7 @@ Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
         table_.reset();
     }
     std::string text = TRY(read_file(path_, kFileLimit));
-    auto fresh = PasswdFileTable::parse(std::move(text));
+    auto fresh = PasswdFileTable::parse(std::move(text), use);
     for (const auto& problem : fresh->problems())
         log_error(fmt::format("passwd-file {}:{}: {}", path_, problem.line, problem.text));
     if (fresh->problem_count() > fresh->problems().size())
@@ -244,13 +291,22 @@ Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
     return table_;
 }
 
-std::shared_ptr<PasswdFile> PasswdFileRegistry::open(const std::string& path) {
+std::shared_ptr<PasswdFile> PasswdFileRegistry::open(const std::string& path, const std::string& configured) {
     std::lock_guard lock(mutex_);
     auto it = files_.find(path);
     if (it != files_.end()) return it->second;
     // Per-domain files with made-up domains must not fill the memory.
     if (files_.size() >= kRegistryLimit) files_.clear();
-    return files_[path] = std::make_shared<PasswdFile>(path);
+    auto file = std::make_shared<PasswdFile>(path);
+    if (userdb_paths_.contains(configured)) file->serve_userdb();
+    return files_[path] = file;
+}
+
+void PasswdFileRegistry::serve_userdb(const std::string& configured) {
+    std::lock_guard lock(mutex_);
+    userdb_paths_.insert(configured);
+    // Its own path if it has no variables; files of one with variables are opened at lookups, later.
+    if (auto it = files_.find(configured); it != files_.end()) it->second->serve_userdb();
 }
 
 Result<std::string> PasswdFileRegistry::read_config(const std::string& path) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,12 @@ struct PasswdFileEntry {
     unsigned line = 0;
 };
 
+// Words of the eighth field: separated by blanks, a TAB is part of a word.
+std::vector<std::string_view> split_passwd_extra(std::string_view extra);
+
+// What a file serves. A userdb's lines must name a usable uid and gid; one that does not is no user of either.
+enum class PasswdFileUse { PassDb, UserDb };
+
 class PasswdFileTable {
 public:
     struct Problem {
@@ -38,8 +45,9 @@ public:
         std::string text;
     };
 
-    // Parses `text`; pure. Problems are bounded: after kProblemLimit only their number is kept.
-    static std::shared_ptr<const PasswdFileTable> parse(std::string text);
+    // Parses `text`. Problems are bounded: after kProblemLimit only their number is kept. For a userdb names of users
+    // and groups are looked up in the system (NSS).
+    static std::shared_ptr<const PasswdFileTable> parse(std::string text, PasswdFileUse use = PasswdFileUse::PassDb);
 
     std::optional<PasswdFileEntry> find(std::string_view user) const;
     // In the order of the file.
@@ -85,6 +93,8 @@ public:
     Result<std::shared_ptr<const PasswdFileTable>> table();
     // True if table() would not have to read the file: it is cheap now.
     bool is_current();
+    // From now on uid and gid of its lines are checked.
+    void serve_userdb();
     const std::string& path() const { return path_; }
 
 private:
@@ -102,9 +112,10 @@ private:
     using Clock = std::chrono::steady_clock;
 
     std::string path_;
-    std::mutex mutex_;       // guards stamp_, checked_ and table_
+    std::mutex mutex_;       // guards stamp_, use_, checked_ and table_
     std::mutex load_mutex_;  // one reader at a time; taken before mutex_
     Stamp stamp_;
+    PasswdFileUse use_ = PasswdFileUse::PassDb;
     Clock::time_point checked_;  // when is_current() last found it so: table() right behind it need not look again
     std::shared_ptr<const PasswdFileTable> table_;  // shared with lookups under way in other threads
 };
@@ -112,15 +123,19 @@ private:
 // One PasswdFile per path, so that passdb and userdb share the memory, and a reload of the settings keeps it.
 class PasswdFileRegistry {
 public:
-    std::shared_ptr<PasswdFile> open(const std::string& path);
+    // `configured`: the path as it stands in the settings, perhaps with %variables.
+    std::shared_ptr<PasswdFile> open(const std::string& path, const std::string& configured);
+    // Files of this configured path serve a userdb.
+    void serve_userdb(const std::string& configured);
     // The text of a small configuration file that perhaps only root may read: what was read before privileges were
     // dropped serves later when the file cannot be read any more.
     Result<std::string> read_config(const std::string& path);
 
 private:
-    std::mutex mutex_;  // guards files_ and configs_
+    std::mutex mutex_;  // guards all below
     std::map<std::string, std::string> configs_;
     std::map<std::string, std::shared_ptr<PasswdFile>> files_;
+    std::set<std::string> userdb_paths_;
 };
 
 }  // namespace culver

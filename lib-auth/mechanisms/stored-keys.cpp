@@ -15,7 +15,8 @@ StoredText read_stored(std::string_view stored, std::string_view accepted) {
     }
     out.stored = std::move(*decoded);
     std::string_view name = out.stored.scheme->name;
-    out.is_plain = name == "PLAIN" || name == "CLEAR" || name == "CLEARTEXT";
+    // PLAIN-TRUNC too, its length and all: nothing else of it could be proven without the password.
+    out.is_plain = name == "PLAIN" || name == "CLEAR" || name == "CLEARTEXT" || name == "PLAIN-TRUNC";
     bool serves = out.is_plain && !out.stored.raw.empty();
     for (std::string_view word : split_words(accepted)) serves = serves || word == name;
     if (!serves)

@@ -14,7 +14,7 @@ namespace {
 class PasswdFilePassDb final : public PassDb {
 public:
     PasswdFilePassDb(PasswdFileArgs args, PasswdFileRegistry& files) : args_(std::move(args)), files_(files) {
-        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path);
+        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path, args_.path);
     }
 
     Work work(const AuthRequest& request) override {
@@ -31,7 +31,7 @@ public:
         reply.verdict = Verdict::Match;
         reply.has_password = true;
         reply.password = SecretString(with_bracket_scheme(entry.password));
-        for (std::string_view word : split_words(entry.extra)) {
+        for (std::string_view word : split_passwd_extra(entry.extra)) {
             std::size_t equals = word.find('=');
             if (equals == word.npos) {
                 reply.fields.set(word, "", false);
@@ -60,7 +60,7 @@ private:
         if (file_) return file_;
         auto path = expand_database_path(args_.path, request);
         if (!path) return std::nullopt;
-        return files_.open(*path);
+        return files_.open(*path, args_.path);
     }
 
     Result<Found> find(const AuthRequest& request) {

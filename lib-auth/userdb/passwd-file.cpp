@@ -14,7 +14,8 @@ namespace {
 class PasswdFileUserDb final : public UserDb {
 public:
     PasswdFileUserDb(PasswdFileArgs args, PasswdFileRegistry& files) : args_(std::move(args)), files_(files) {
-        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path);
+        files_.serve_userdb(args_.path);
+        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path, args_.path);
     }
 
     Work work(const AuthRequest& request) override {
@@ -60,9 +61,9 @@ private:
             if (!gid || *gid == "0") return bad_id(entry, path, "GID", entry.gid);
             reply.fields.set("gid", *gid);
         }
-        if (!entry.home.empty()) reply.fields.set("home", TRY(expand_for_request(entry.home, request)));
+        if (!entry.home.empty()) reply.fields.set("home", entry.home);  // as it stands: as in Dovecot
         if (!entry.old_mail.empty()) reply.fields.set("mail", TRY(expand_for_request(entry.old_mail, request)));
-        for (std::string_view word : split_words(entry.extra)) {
+        for (std::string_view word : split_passwd_extra(entry.extra)) {
             if (!word.starts_with("userdb_")) continue;
             word.remove_prefix(7);
             std::size_t equals = word.find('=');
@@ -84,7 +85,7 @@ private:
         if (file_) return file_;
         auto path = expand_database_path(args_.path, request);
         if (!path) return std::nullopt;
-        return files_.open(*path);
+        return files_.open(*path, args_.path);
     }
 
     PasswdFileArgs args_;

@@ -21,7 +21,11 @@ constexpr UserDbDriver kDrivers[] = {
     {"checkpassword", userdb::make_checkpassword},
 };
 
-bool is_number(std::string_view text) { return parse_uint32(text).has_value(); }
+// Digits as the number that they are, without zeros in front.
+std::optional<std::string> as_number(std::string_view text) {
+    auto number = parse_uint32(text);
+    return number ? std::optional(fmt::format("{}", *number)) : std::nullopt;
+}
 }  // namespace
 
 std::span<const UserDbDriver> userdb_drivers() { return kDrivers; }
@@ -31,7 +35,7 @@ Status UserDb::iterate(const std::function<void(std::string_view)>&) {
 }
 
 Result<std::string> resolve_uid(std::string_view text) {
-    if (is_number(text)) return std::string(text);
+    if (auto number = as_number(text)) return *number;
     std::vector<char> buffer(16384);
     passwd entry{}, *found = nullptr;
     std::string name(text);
@@ -41,7 +45,7 @@ Result<std::string> resolve_uid(std::string_view text) {
 }
 
 Result<std::string> resolve_gid(std::string_view text) {
-    if (is_number(text)) return std::string(text);
+    if (auto number = as_number(text)) return *number;
     std::vector<char> buffer(16384);
     group entry{}, *found = nullptr;
     std::string name(text);

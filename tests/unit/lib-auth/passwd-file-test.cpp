@@ -52,6 +52,25 @@ TEST(PasswdFile, NamesABadLineAndKeepsTheOthers) {
     EXPECT_EQ(table->problems()[0].text, "User a exists more than once");
 }
 
+TEST(PasswdFile, DropsLinesOfAUserdbWithoutAUsableUidAndGid) {
+    std::string text = "good:x:5000:5000\nempty:x::::::\nshort:x\nzero:x:0:5000\nzerogid:x:5000:0\nname:x:daemon:daemon\n"
+                       "root:x:root:5000\nnosuch:x:no-such-user:5000\nnegative:x:-1:5000\nbig:x:4294967296:1\n"
+                       "zero:second:5000:5000\n";
+    auto table = PasswdFileTable::parse(text, PasswdFileUse::UserDb);
+    for (const char* user : {"good", "empty", "short", "name"}) EXPECT_TRUE(table->find(user)) << user;
+    for (const char* user : {"zerogid", "root", "nosuch", "negative", "big"}) EXPECT_FALSE(table->find(user)) << user;
+    EXPECT_EQ(table->find("zero")->password, "second") << "a dropped line is none of two";
+    ASSERT_EQ(table->problem_count(), 6u);
+    EXPECT_EQ(table->problems()[0].line, 4u);
+    EXPECT_EQ(table->problems()[0].text, "User zero: Invalid UID value '0'");
+    EXPECT_TRUE(PasswdFileTable::parse(text)->find("nosuch")) << "a passdb does not look at them";
+}
+
+TEST(PasswdFile, SeparatesExtraFieldsByBlanksOnly) {
+    EXPECT_EQ(split_passwd_extra("  a=1   b\tc "), (std::vector<std::string_view>{"a=1", "b\tc"}));
+    EXPECT_TRUE(split_passwd_extra("").empty());
+}
+
 TEST(PasswdFile, FindsEachOfManyUsers) {
     std::string text;
     for (int i = 0; i < 20000; ++i)
