@@ -37,6 +37,21 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
     return true;
 }
 
+namespace {
+// `tls-exporter=` and `tls-server-end-point=`: hex of a hash's size. Nothing: another key.
+std::optional<Status> set_channel_binding(AuthRequest& request, std::string_view key, std::string_view value) {
+    std::string* member = key == "tls-exporter"           ? &request.tls_exporter
+                          : key == "tls-server-end-point" ? &request.tls_server_end_point
+                                                          : nullptr;
+    if (!member) return std::nullopt;
+    auto bytes = hex_decode(value);
+    if (!bytes || bytes->size() < 16 || bytes->size() > 64)
+        return fail(ErrorCode::InvalidArgument, "invalid channel binding");
+    *member = std::move(*bytes);
+    return Status();
+}
+}  // namespace
+
 Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) {
     AuthLine out;
     std::size_t position = 0;
@@ -68,7 +83,8 @@ Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) 
             else if (!value.empty() || minor_version >= 2) out.base64_response = std::string(value);
             continue;
         }
-        if (key == "final-resp-ok") out.final_response_ok = true;
+        if (auto status = set_channel_binding(out.auth, key, value)) TRY(std::move(*status));
+        else if (key == "final-resp-ok") out.final_response_ok = true;
         else set_request_field(out.auth, key, value);
     }
     if (out.auth.service.empty()) return fail(ErrorCode::InvalidArgument, "AUTH request had no service");

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "authd/auth-line.h"
+#include "authd/peer-trust.h"
 #include "lib-base/log.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
@@ -19,7 +21,11 @@ constexpr std::size_t kAttemptLimit = 1000;
 }  // namespace
 
 ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, UniqueFd fd, AuthProtocol protocol)
-    : server_(server), number_(number), protocol_(protocol), cookie_(hex_encode(random_bytes(16))) {
+    : server_(server),
+      number_(number),
+      protocol_(protocol),
+      is_believed_about_certificates_(is_login() || !is_open_to_everybody(fd.get())),
+      cookie_(hex_encode(random_bytes(16))) {
     lines_ = std::make_unique<LineConnection>(
         server.loop(), std::move(fd), kLineLimit,
         LineConnection::Callbacks{[this](std::string_view line) { handle_line(line); },
@@ -32,9 +38,21 @@ ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, Uni
     std::string greeting = "VERSION\t1\t2\n";
     for (const std::string& name : server_.engine()->settings().mechanisms) {
         const MechanismSpec* spec = find_mechanism(name);
-        if (spec) greeting += fmt::format("MECH\t{}{}{}\n", spec->name, spec->flags.empty() ? "" : "\t", spec->flags);
+        if (spec && may_use(*spec)) greeting += fmt::format("MECH\t{}{}{}\n", spec->name, spec->flags.empty() ? "" : "\t", spec->flags);
     }
     lines_->write(greeting);
+}
+
+// Clients that leave TLS to others (Postfix) cannot say what a channel is bound to.
+bool ClientConnection::may_use(const MechanismSpec& spec) const { return is_login() || !spec.needs_channel_binding; }
+
+void ClientConnection::forget_certificate(AuthRequest& auth) {
+    if (auth.valid_client_cert && !std::exchange(has_warned_of_certificates_, true))
+        log_warning(fmt::format("auth client {} speaks of client certificates on a socket that is open to everybody; "
+                                "they are not believed: give the socket a mode like 0660, and the client's group",
+                                client_pid_));
+    auth.valid_client_cert = false;
+    auth.cert_username.clear();
 }
 
 ClientConnection::~ClientConnection() { abandon_attempts(); }
@@ -94,9 +112,12 @@ void ClientConnection::handle_auth(std::string_view line) {
     if (!parsed) return cut_off(parsed.error().detail);
     const std::uint32_t id = parsed->id;
     if (attempts_.contains(id)) return cut_off(fmt::format("sent a duplicate ID {}", id));
+    if (!is_login() && !(parsed->auth.tls_exporter.empty() && parsed->auth.tls_server_end_point.empty()))
+        return cut_off("a channel binding, which only login processes have");
+    if (!is_believed_about_certificates_) forget_certificate(parsed->auth);
     const auto& offered = server_.engine()->settings().mechanisms;
     const MechanismSpec* spec = find_mechanism(parsed->auth.mechanism);
-    if (!spec || std::find(offered.begin(), offered.end(), spec->name) == offered.end())
+    if (!spec || !may_use(*spec) || std::find(offered.begin(), offered.end(), spec->name) == offered.end())
         return cut_off(
             fmt::format("requested unsupported authentication mechanism {}", parsed->auth.mechanism.substr(0, 40)));
     if (attempts_.size() >= kAttemptLimit)

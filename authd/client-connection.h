@@ -31,6 +31,8 @@ private:
     void handle_auth(std::string_view line);
     void handle_cont(std::string_view line);
     void handle_cancel(std::string_view line);
+    bool may_use(const MechanismSpec& spec) const;
+    void forget_certificate(AuthRequest& auth);
     void refuse_now(std::uint32_t id, std::string_view fields);
     void abandon_attempts();
     void cut_off(const std::string& why);
@@ -43,6 +45,8 @@ private:
     AuthServer& server_;
     const std::uint64_t number_;
     const AuthProtocol protocol_;
+    const bool is_believed_about_certificates_;
+    bool has_warned_of_certificates_ = false;
     std::string cookie_;
     std::uint32_t client_pid_ = 0;
     std::optional<unsigned> minor_version_;

@@ -213,6 +213,8 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     if (request.tls) line += "\tsecured=tls";
     else if (request.secured) line += "\tsecured";
     if (request.valid_client_cert) line += "\tvalid-client-cert";
+    append_field(line, "tls-exporter", hex_encode(request.tls_exporter));
+    append_field(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));
     line += "\tfinal-resp-ok";
     if (request.initial_response) {
         line += "\tresp=";

@@ -57,6 +57,7 @@ struct MechanismSpec {
     bool needs_passdb = true;   // false: lives without any passdb (ANONYMOUS)
     std::unique_ptr<Mechanism> (*make)(const AuthRequest& request, const AuthSettings& settings) = nullptr;
     bool is_costly = false;     // deriving its keys from a plain password keeps a core busy
+    bool needs_channel_binding = false;  // only for login processes that end TLS themselves and say its binding
 };
 std::span<const MechanismSpec> mechanism_specs();
 // Any case; null if unknown.

@@ -88,17 +88,44 @@ Status use_dh(SSL_CTX* context, const std::string& pem) {
     return {};
 }
 
-Status use_client_ca(SSL_CTX* context, const std::string& pem) {
-    auto bio = memory_bio(pem);
+struct FreeInfos {
+    void operator()(STACK_OF(X509_INFO)* infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
+};
+
+// Certificates and CRLs in any order.
+Status use_client_ca(SSL_CTX* context, const TlsServerOptions& options) {
+    auto bio = memory_bio(options.client_ca);
+    std::unique_ptr<STACK_OF(X509_INFO), FreeInfos> infos(PEM_X509_INFO_read_bio(bio.get(), nullptr, nullptr, nullptr));
+    if (!infos) return wrong("Can't load CA certificates (ssl_ca setting): " + tls_error_text());
     X509_STORE* store = SSL_CTX_get_cert_store(context);
-    int count = 0;
-    while (Certificate ca{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-        if (X509_STORE_add_cert(store, ca.get()) == 1 && SSL_CTX_add_client_CA(context, ca.get()) == 1) ++count;
+    int authorities = 0;
+    for (int i = 0; i < sk_X509_INFO_num(infos.get()); ++i) {
+        const X509_INFO* info = sk_X509_INFO_value(infos.get(), i);
+        if (info->crl && X509_STORE_add_crl(store, info->crl) != 1)
+            return wrong("Can't load a CRL (ssl_ca setting): " + tls_error_text());
+        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1 && SSL_CTX_add_client_CA(context, info->x509) == 1)
+            ++authorities;
     }
     ERR_clear_error();
-    if (count == 0) return wrong("ssl_ca holds no certificate");
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    if (authorities == 0) return wrong("ssl_ca holds no certificate");
+    // Always looked at; on_verify() forgives a missing one where ssl_require_crl = no.
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    // A resumed session is not verified again: what was revoked meanwhile would go on.
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context, 0);
     return {};
+}
+
+bool is_about_missing_crl(int error) {
+    return error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_CRL_HAS_EXPIRED ||
+           error == X509_V_ERR_CRL_NOT_YET_VALID || error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER;
+}
+
+// One line; X509_NAME_oneline() writes other than printable ASCII as \xNN.
+std::string subject_of(X509* certificate) {
+    char line[256] = {};
+    if (certificate) X509_NAME_oneline(X509_get_subject_name(certificate), line, sizeof line);
+    return line;
 }
 
 Status configure(SSL_CTX* context, const TlsServerOptions& options) {
@@ -116,7 +143,7 @@ Status configure(SSL_CTX* context, const TlsServerOptions& options) {
         TRY(use_certificate(context, options.alt_certificate, "ssl_alt_cert"));
         TRY(use_key(context, options.alt_key, options.key_password, "ssl_alt_key"));
     }
-    if (!options.client_ca.empty()) TRY(use_client_ca(context, options.client_ca));
+    if (!options.client_ca.empty()) TRY(use_client_ca(context, options));
     return {};
 }
 
@@ -127,7 +154,8 @@ bool TlsServerOptions::operator==(const TlsServerOptions& other) const {
            key_password.equals(other.key_password.reveal()) && alt_certificate == other.alt_certificate &&
            alt_key.equals(other.alt_key.reveal()) && min_protocol == other.min_protocol && cipher_list == other.cipher_list &&
            cipher_suites == other.cipher_suites && curve_list == other.curve_list && dh == other.dh &&
-           prefer_server_ciphers == other.prefer_server_ciphers && client_ca == other.client_ca;
+           prefer_server_ciphers == other.prefer_server_ciphers && client_ca == other.client_ca &&
+           require_crl == other.require_crl && cert_username_field == other.cert_username_field;
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsServerOptions& options) {
@@ -147,6 +175,11 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsServerOptions& o
     SSL_CTX_set_tlsext_servername_callback(context, &TlsContext::on_server_name);
     SSL_CTX_set_tlsext_servername_arg(context, result.get());
     TRY(configure(context, options));
+    result->requires_crl_ = options.require_crl;
+    result->username_field_ = OBJ_txt2nid(options.cert_username_field.c_str());
+    if (result->username_field_ == NID_undef)
+        return wrong("Invalid cert_username_field: " + options.cert_username_field);
+    if (!options.client_ca.empty()) SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, &TlsContext::on_verify);
     return result;
 }
 
@@ -160,9 +193,27 @@ int TlsContext::on_server_name(ssl_st* ssl, int*, void* self) {
     if (name.empty()) return SSL_TLSEXT_ERR_OK;
     if (auto other = context->choose_(name)) {
         SSL_set_SSL_CTX(ssl, other->context_);
+        // Not taken over by itself: whether a certificate is asked for.
+        SSL_set_verify(ssl, SSL_CTX_get_verify_mode(other->context_), SSL_CTX_get_verify_callback(other->context_));
+        SSL_set_options(ssl, SSL_CTX_get_options(other->context_) & SSL_OP_NO_TICKET);
         stream->context_.swap(other);  // the former one lives until this callback ends
     }
     return SSL_TLSEXT_ERR_OK;
+}
+
+// Called for each certificate of the chain and each problem of it. The handshake goes on; the first problem is kept.
+int TlsContext::on_verify(int ok, x509_store_ctx_st* store) {
+    auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    auto* stream = ssl ? static_cast<TlsStream*>(SSL_get_app_data(ssl)) : nullptr;
+    if (!stream) return 0;
+    stream->certificate_verified_ = true;
+    if (ok) return 1;
+    const int error = X509_STORE_CTX_get_error(store);
+    if (!stream->context_->requires_crl_ && is_about_missing_crl(error)) return 1;
+    if (stream->certificate_problem_.empty())
+        stream->certificate_problem_ = std::string(X509_verify_cert_error_string(error)) + ": " +
+                                       subject_of(X509_STORE_CTX_get_current_cert(store));
+    return 1;
 }
 
 }  // namespace culver

@@ -1,5 +1,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -86,6 +87,54 @@ std::string TlsStream::server_name() const {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     });
     return is_name ? text : std::string();
+}
+
+ClientCertificate TlsStream::client_certificate() const {
+    if (!SSL_is_init_finished(ssl_) || !SSL_get0_peer_certificate(ssl_)) return ClientCertificate::None;
+    return certificate_verified_ && certificate_problem_.empty() ? ClientCertificate::Valid : ClientCertificate::Invalid;
+}
+
+std::string TlsStream::certificate_username() const {
+    if (client_certificate() != ClientCertificate::Valid) return {};
+    X509_NAME* subject = X509_get_subject_name(SSL_get0_peer_certificate(ssl_));
+    const int place = X509_NAME_get_index_by_NID(subject, context_->username_field_, -1);
+    if (place < 0) return {};
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    const std::string name = size > 0 ? std::string(reinterpret_cast<char*>(text), static_cast<std::size_t>(size)) : "";
+    OPENSSL_free(text);
+    ERR_clear_error();
+    // What is behind a NUL is not cut off: "alice\0.evil.test" is nobody.
+    return name.size() <= 255 && name.find('\0') == name.npos ? name : std::string();
+}
+
+bool TlsStream::is_tls13() const { return SSL_is_init_finished(ssl_) && SSL_version(ssl_) >= TLS1_3_VERSION; }
+
+std::optional<std::string> TlsStream::tls_exporter() const {
+    static constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+    if (!is_tls13()) return std::nullopt;
+    std::string bytes(32, '\0');
+    // The context is an empty string, which in TLS 1.3 is the same as none.
+    if (SSL_export_keying_material(ssl_, reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), kLabel.data(),
+                                   kLabel.size(), reinterpret_cast<const unsigned char*>(""), 0, 1) == 1)
+        return bytes;
+    ERR_clear_error();
+    return std::nullopt;
+}
+
+std::optional<std::string> TlsStream::tls_server_end_point() const {
+    X509* own = is_tls13() ? SSL_get_certificate(ssl_) : nullptr;
+    int hash = NID_undef;
+    // A signature without a hash of its own (Ed25519) has no such binding.
+    if (!own || X509_get_signature_info(own, &hash, nullptr, nullptr, nullptr) != 1 || hash == NID_undef) return std::nullopt;
+    if (hash == NID_md5 || hash == NID_sha1) hash = NID_sha256;
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    const EVP_MD* algorithm = EVP_get_digestbynid(hash);
+    if (algorithm && X509_digest(own, algorithm, bytes, &size) == 1)
+        return std::string(reinterpret_cast<char*>(bytes), size);
+    ERR_clear_error();
+    return std::nullopt;
 }
 
 }  // namespace culver

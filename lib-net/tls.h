@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct x509_store_ctx_st;
 
 namespace culver {
 
@@ -30,7 +32,9 @@ struct TlsServerOptions {
     std::string curve_list;                // empty: OpenSSL's
     std::string dh;                        // PEM of DH parameters; empty: no DHE
     bool prefer_server_ciphers = false;
-    std::string client_ca;  // PEM: whom client certificates may be signed by; empty: none are asked for
+    std::string client_ca;  // PEM: whom client certificates may be signed by, and CRLs; empty: none are asked for
+    bool require_crl = true;  // a certificate without a current CRL of its issuers is not valid
+    std::string cert_username_field = "commonName";  // of a client certificate's subject
     bool operator==(const TlsServerOptions& other) const;
 };
 
@@ -54,8 +58,18 @@ private:
     friend class TlsStream;
     TlsContext() = default;
     static int on_server_name(ssl_st* ssl, int* alert, void* self);
+    static int on_verify(int ok, x509_store_ctx_st* store);
     ssl_ctx_st* context_ = nullptr;
+    int username_field_ = 0;  // NID of cert_username_field
+    bool requires_crl_ = true;
     ChooseByName choose_;
+};
+
+// What the client showed of itself. A bad certificate does not end the handshake: whoever asks decides what it is worth.
+enum class ClientCertificate {
+    None,     // not asked for, or not sent
+    Invalid,  // expired, revoked, of another authority ...: certificate_problem() says why
+    Valid,
 };
 
 enum class TlsStep {
@@ -88,12 +102,25 @@ public:
     std::string server_name() const;
     const std::string& error() const { return error_; }
 
+    // After the handshake.
+    ClientCertificate client_certificate() const;
+    // Invalid: "certificate revoked: /CN=alice", in one line of printable ASCII; the subject is the client's own word.
+    const std::string& certificate_problem() const { return certificate_problem_; }
+    // cert_username_field of a valid certificate, in UTF-8, at most 255 bytes; empty when there is none or it has a NUL.
+    std::string certificate_username() const;
+
+    // Channel bindings, raw bytes. Nothing below TLS 1.3 (docs/channel-binding.md).
+    std::optional<std::string> tls_exporter() const;           // RFC 9266: 32 bytes
+    std::optional<std::string> tls_server_end_point() const;   // RFC 5929 §4: hash of the certificate that was sent
+
 private:
     friend class TlsContext;  // a name sent by the client may change the context
+    bool is_tls13() const;
     TlsStep step(int result, const char* what);
     std::shared_ptr<TlsContext> context_;  // shared with other streams and the cache of contexts
     ssl_st* ssl_ = nullptr;
-    std::string error_;
+    std::string error_, certificate_problem_;
+    bool certificate_verified_ = false;  // the chain has been walked, with or without a problem
 };
 
 }  // namespace culver

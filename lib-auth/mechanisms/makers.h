@@ -11,6 +11,8 @@ std::unique_ptr<Mechanism> make_cram_md5(const AuthRequest& request, const AuthS
 std::unique_ptr<Mechanism> make_digest_md5(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_scram_sha1(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_scram_sha256(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_scram_sha1_plus(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_scram_sha256_plus(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_external(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_anonymous(const AuthRequest& request, const AuthSettings& settings);
 

@@ -1,4 +1,5 @@
-// SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677). Messages are named as in RFC 5802 §3.
+// SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), and their -PLUS forms, which prove too that both ends see the same
+// TLS connection (docs/channel-binding.md). Messages are named as in RFC 5802 §3.
 #include <algorithm>
 #include <cstring>
 
@@ -47,9 +48,19 @@ bool is_nonce(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ','; });
 }
 
+enum class Form { Plain, Plus };
+
 class Scram final : public Mechanism {
 public:
-    Scram(Digest kind, std::string_view scheme) : kind_(kind), scheme_(scheme) {}
+    Scram(Digest kind, Form form, std::string_view scheme, const AuthRequest& request, const AuthSettings& settings)
+        : kind_(kind),
+          form_(form),
+          scheme_(scheme),
+          exporter_(request.tls_exporter),
+          end_point_(request.tls_server_end_point) {
+        const std::string plus = std::string(scheme) + "-PLUS";
+        plus_was_offered_ = has_binding() && std::ranges::find(settings.mechanisms, plus) != settings.mechanisms.end();
+    }
 
     SaslStep step(std::string_view message) override {
         return server_first_.empty() ? client_first(message) : client_final(message);
@@ -71,12 +82,30 @@ public:
     }
 
 private:
+    bool has_binding() const { return !exporter_.empty() || !end_point_.empty(); }
+
+    // gs2-cbind-flag (§6): sets binding_; what is wrong with the flag, if anything.
+    std::string choose_binding(std::string_view flag) {
+        if (flag == "n" || flag == "y") {
+            if (form_ == Form::Plus) return "the client binds to no channel, but chose a mechanism with -PLUS";
+            // It supports binding, and did not see that we do: somebody took -PLUS out of the list on the way.
+            if (flag == "y" && plus_was_offered_) return fmt::format("downgrade: {}-PLUS was offered and not seen", scheme_);
+            return {};
+        }
+        auto type = attribute(flag, 'p');
+        if (!type) return "invalid gs2 header";
+        if (form_ != Form::Plus) return "the client binds to a channel, but chose a mechanism without -PLUS";
+        if (*type == "tls-exporter") binding_ = exporter_;
+        if (*type == "tls-server-end-point") binding_ = end_point_;
+        if (binding_.empty()) return fmt::format("channel binding type {} cannot be had here", type->substr(0, 40));
+        return {};
+    }
+
     // gs2-header client-first-message-bare: "n,[a=authzid],n=user,r=nonce[,extensions]"
     SaslStep client_first(std::string_view message) {
         auto fields = split(message, ',');
         if (fields.size() < 4) return SaslStep::failure("invalid initial client message");
-        if (fields[0].starts_with("p=")) return SaslStep::failure("channel binding is not supported");
-        if (fields[0] != "n" && fields[0] != "y") return SaslStep::failure("invalid gs2 header");
+        if (std::string problem = choose_binding(fields[0]); !problem.empty()) return SaslStep::failure(problem);
         gs2_header_ = message.substr(0, fields[0].size() + fields[1].size() + 2);
         if (!fields[1].empty()) {
             auto name = attribute(fields[1], 'a');
@@ -104,7 +133,8 @@ private:
         auto proof = base64_decode(message.substr(last + 3));
         auto fields = split(without_proof, ',');
         auto binding = fields.size() >= 2 ? attribute(fields[0], 'c') : std::nullopt;
-        if (!binding || base64_decode(*binding) != gs2_header_)
+        auto bound = binding ? base64_decode(*binding) : std::nullopt;
+        if (!bound || !equals_constant_time(*bound, gs2_header_ + binding_))
             return SaslStep::failure("invalid channel binding data");
         auto nonce = attribute(fields[1], 'r');
         if (!nonce || !equals_constant_time(*nonce, nonce_)) return SaslStep::failure("wrong nonce");
@@ -124,17 +154,27 @@ private:
     }
 
     const Digest kind_;
+    const Form form_;
     const std::string_view scheme_;
+    const std::string exporter_, end_point_;  // what the login process says of its TLS
+    bool plus_was_offered_ = false;
+    std::string binding_;
     std::string gs2_header_, client_first_bare_, server_first_, nonce_, user_, authorization_;
     schemes::ScramKeys keys_;
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_scram_sha1(const AuthRequest&, const AuthSettings&) {
-    return std::make_unique<Scram>(Digest::Sha1, "SCRAM-SHA-1");
+std::unique_ptr<Mechanism> make_scram_sha1(const AuthRequest& request, const AuthSettings& settings) {
+    return std::make_unique<Scram>(Digest::Sha1, Form::Plain, "SCRAM-SHA-1", request, settings);
 }
-std::unique_ptr<Mechanism> make_scram_sha256(const AuthRequest&, const AuthSettings&) {
-    return std::make_unique<Scram>(Digest::Sha256, "SCRAM-SHA-256");
+std::unique_ptr<Mechanism> make_scram_sha256(const AuthRequest& request, const AuthSettings& settings) {
+    return std::make_unique<Scram>(Digest::Sha256, Form::Plain, "SCRAM-SHA-256", request, settings);
+}
+std::unique_ptr<Mechanism> make_scram_sha1_plus(const AuthRequest& request, const AuthSettings& settings) {
+    return std::make_unique<Scram>(Digest::Sha1, Form::Plus, "SCRAM-SHA-1", request, settings);
+}
+std::unique_ptr<Mechanism> make_scram_sha256_plus(const AuthRequest& request, const AuthSettings& settings) {
+    return std::make_unique<Scram>(Digest::Sha256, Form::Plus, "SCRAM-SHA-256", request, settings);
 }
 
 }  // namespace culver::mechanisms

@@ -13,6 +13,8 @@ constexpr MechanismSpec kSpecs[] = {
     {"DIGEST-MD5", "dictionary\tactive\tmutual-auth", true, mechanisms::make_digest_md5},
     {"SCRAM-SHA-1", "mutual-auth", true, mechanisms::make_scram_sha1, true},
     {"SCRAM-SHA-256", "mutual-auth", true, mechanisms::make_scram_sha256, true},
+    {"SCRAM-SHA-1-PLUS", "mutual-auth\tchannel-binding", true, mechanisms::make_scram_sha1_plus, true, true},
+    {"SCRAM-SHA-256-PLUS", "mutual-auth\tchannel-binding", true, mechanisms::make_scram_sha256_plus, true, true},
     {"EXTERNAL", "", true, mechanisms::make_external},
     {"ANONYMOUS", "anonymous", false, mechanisms::make_anonymous},
 };

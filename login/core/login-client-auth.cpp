@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 
@@ -38,15 +39,50 @@ void LoginClient::authenticate(const std::string& mechanism, std::optional<Secre
     request.session = arrival_.session;
     request.secured = is_secured();
     request.tls = is_tls();
-    if (tls_) request.local_name = tls_->server_name();
+    add_tls_facts(request);
     request.initial_response = std::move(initial_response);
     user_ = std::move(user);
     mechanism_ = mechanism;
     ++attempts_;
+    if (certificate_names_nobody()) return refuse_certificate();
     state_ = State::Authenticating;
     auth_started_ = std::chrono::steady_clock::now();
     // Not connected: the callback comes with a temporary failure, maybe from inside start().
     auth_id_ = server_.auth().start(request, [this](const AuthReply& reply) { on_auth_reply(reply); });
+}
+
+// What this end of TLS knows; a client can say nothing of it by itself.
+void LoginClient::add_tls_facts(AuthStart& request) const {
+    if (!tls_) return;
+    request.local_name = tls_->server_name();
+    request.valid_client_cert = tls_->client_certificate() == ClientCertificate::Valid;
+    request.cert_username = tls_->certificate_username();
+    // The mechanisms without -PLUS are told too: they refuse who pretends not to have been offered the others.
+    if (!request.mechanism.starts_with("SCRAM-") || !has_channel_binding()) return;
+    request.tls_exporter = tls_->tls_exporter().value_or("");
+    request.tls_server_end_point = tls_->tls_server_end_point().value_or("");
+}
+
+bool LoginClient::has_channel_binding() const {
+    return tls_ && handshake_done_ && tls_->tls_exporter() &&
+           std::ranges::any_of(server_.auth().mechanisms(), &AuthMechanismInfo::channel_binding);
+}
+
+bool LoginClient::offers(const AuthMechanismInfo& mechanism) const {
+    return !mechanism.is_private && (!mechanism.channel_binding || has_channel_binding());
+}
+
+// Names come from certificates here, and this one has none: what the client writes must not take its place (CVE-2019-3814).
+bool LoginClient::certificate_names_nobody() const {
+    return tls_ && settings_.takes_username_from_cert && tls_->client_certificate() == ClientCertificate::Valid &&
+           tls_->certificate_username().empty();
+}
+
+void LoginClient::refuse_certificate() {
+    auth_started_ = std::chrono::steady_clock::now();
+    log_event("Cannot get username from certificate: Missing username in certificate", 0, LogLevel::Error);
+    log_attempt_failure("authorization failed");
+    on_auth_failure({AuthFailure::Kind::NotAuthorized, "Unable to validate certificate"});
 }
 
 void LoginClient::respond(const SecretString& response) {

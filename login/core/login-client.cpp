@@ -70,6 +70,7 @@ void LoginClient::continue_handshake() {
             handshake_done_ = true;
             wants_write_ = false;
             update_interest();
+            log_certificate();
             return wait_for_auth();
         case TlsStep::WantRead: wants_write_ = false; break;
         case TlsStep::WantWrite: wants_write_ = true; break;
@@ -77,6 +78,14 @@ void LoginClient::continue_handshake() {
         case TlsStep::Failed: return disconnect("Connection closed: " + tls_->error());
     }
     update_interest();
+}
+
+// A client with a bad certificate goes on without one, and then somebody asks why it cannot log in.
+void LoginClient::log_certificate() {
+    if (tls_->client_certificate() != ClientCertificate::Invalid) return;
+    std::string problem = tls_->certificate_problem();
+    std::replace_if(problem.begin(), problem.end(), [](char c) { return c == '<' || c == '>'; }, '?');
+    log_event(fmt::format("Received invalid SSL certificate: {} (check ssl_ca setting?)", problem));
 }
 
 void LoginClient::wait_for_auth() {
@@ -270,6 +279,9 @@ void LoginClient::close() {
 // Why somebody left without logging in, in the words of Dovecot's log. Failed attempts have had their own line each, so
 // this one does not say "auth failed": who bans addresses by the log would count them twice.
 std::string LoginClient::disconnect_detail() const {
+    if (tls_ && settings_.requires_client_cert && tls_->client_certificate() != ClientCertificate::Valid)
+        return tls_->client_certificate() == ClientCertificate::Invalid ? "(client sent an invalid cert)"
+                                                                        : "(client didn't send a cert)";
     const long total = seconds_since(arrival_.accepted);
     if (!greeted_) return fmt::format("(disconnected before auth was ready, waited {} secs)", total);
     if (attempts_ == 0) return fmt::format("(no auth attempts in {} secs)", total);

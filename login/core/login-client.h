@@ -84,6 +84,8 @@ protected:
     bool is_tls() const { return tls_ != nullptr; }
     bool is_secured() const { return secured_ || is_tls(); }
     bool can_start_tls() const;
+    // Whether a mechanism of authd's can be used here at all, passwords in the clear aside.
+    bool offers(const AuthMechanismInfo& mechanism) const;
     const LoginSettings& settings() const { return settings_; }
     LoginServer& server() { return server_; }
 
@@ -112,6 +114,11 @@ private:
     void on_deadline();
     void on_auth_reply(const AuthReply& reply);
     void on_auth_ok(const AuthReply& reply);
+    void log_certificate();
+    bool certificate_names_nobody() const;
+    void refuse_certificate();
+    void add_tls_facts(AuthStart& request) const;
+    bool has_channel_binding() const;
     void log_attempt_failure(std::string_view what);
     long seconds_in_attempt() const;
     void fail_auth(const AuthReply& reply);

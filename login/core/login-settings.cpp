@@ -21,7 +21,10 @@ TlsServerOptions tls_options(const Settings& settings) {
     options.curve_list = settings.string("ssl_curve_list");
     options.dh = settings.string("ssl_dh");
     options.prefer_server_ciphers = settings.boolean("ssl_prefer_server_ciphers");
-    if (settings.boolean("ssl_verify_client_cert")) options.client_ca = settings.string("ssl_ca");
+    if (!settings.boolean("ssl_verify_client_cert")) return options;
+    options.client_ca = settings.string("ssl_ca");
+    options.require_crl = settings.boolean("ssl_require_crl");
+    options.cert_username_field = settings.string("ssl_cert_username_field");
     return options;
 }
 
@@ -41,6 +44,8 @@ LoginSettings LoginSettings::from(std::shared_ptr<const Settings> view) {
     result.disable_plaintext_auth = view->boolean("disable_plaintext_auth");
     result.verbose_ssl = view->boolean("verbose_ssl");
     result.auth_verbose = view->boolean("auth_verbose");
+    result.requires_client_cert = view->boolean("auth_ssl_require_client_cert");
+    result.takes_username_from_cert = view->boolean("auth_ssl_username_from_cert");
     result.greeting = view->string("login_greeting");
     result.log_format = view->string("login_log_format");
     result.log_format_elements = view->string("login_log_format_elements");
@@ -59,6 +64,8 @@ bool local_name_matches(std::string_view label, std::string_view name) {
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContexts::find(const std::shared_ptr<const Settings>& view) {
+    if (view->boolean("ssl_verify_client_cert") && view->string("ssl_ca").empty())
+        return fail(ErrorCode::InvalidArgument, "ssl_verify_client_cert set, but ssl_ca not");
     if (view->string("ssl_cert").empty())
         return fail(ErrorCode::InvalidArgument, "ssl enabled, but ssl_cert not set (set ssl_cert and ssl_key, or ssl = no)");
     auto context = find_options(tls_options(*view));

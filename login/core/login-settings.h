@@ -18,6 +18,7 @@ struct LoginSettings {
     std::shared_ptr<const Settings> view;  // shared by every connection with the same filters
     TlsPolicy tls = TlsPolicy::Yes;
     bool disable_plaintext_auth = true, verbose_ssl = false, auth_verbose = false;
+    bool requires_client_cert = false, takes_username_from_cert = false;
     std::string greeting, log_format, log_format_elements;
     std::vector<IpNetwork> trusted_networks;
 

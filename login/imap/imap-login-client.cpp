@@ -52,7 +52,7 @@ std::string ImapLoginClient::capabilities() const {
     if (needs_tls) text += " LOGINDISABLED";
     if (needs_tls && settings().tls == TlsPolicy::Required) return text;
     for (const AuthMechanismInfo& mechanism : const_cast<ImapLoginClient*>(this)->server().auth().mechanisms()) {
-        if (mechanism.is_private || (needs_tls && mechanism.plaintext)) continue;
+        if (!offers(mechanism) || (needs_tls && mechanism.plaintext)) continue;
         text += " AUTH=" + mechanism.name;
     }
     return text;
@@ -159,7 +159,7 @@ void ImapLoginClient::authenticate_command(const PreloginCommand& command) {
         return refuse_plaintext("Authentication not allowed until SSL/TLS is enabled.", encoded.has_value());
     const AuthMechanismInfo* info = nullptr;
     for (const AuthMechanismInfo& each : server().auth().mechanisms())
-        if (each.name == command.mechanism && !each.is_private) info = &each;
+        if (each.name == command.mechanism && offers(each)) info = &each;
     if (!info) {
         note_unsupported_mechanism();
         return reply("NO [ALERT] Unsupported authentication mechanism.");
