@@ -6,6 +6,9 @@ namespace culver::doveadm {
 
 const std::vector<const CommandSpec*>& command_table() {
     static const std::vector<const CommandSpec*> table = {
+        &kAuthAppPasswordAdd,
+        &kAuthAppPasswordList,
+        &kAuthAppPasswordRevoke,
         &kAuthCacheFlush,
         &kAuthExplain,
         &kAuthLogin,

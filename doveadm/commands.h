@@ -5,6 +5,7 @@
 
 namespace culver::doveadm {
 
+extern const CommandSpec kAuthAppPasswordAdd, kAuthAppPasswordList, kAuthAppPasswordRevoke;
 extern const CommandSpec kAuthCacheFlush, kAuthExplain, kAuthLogin, kAuthLookup, kAuthTest;
 extern const CommandSpec kConfig, kHelp, kPenalty, kPw, kUser;
 extern const CommandSpec kReload, kStop, kWho;

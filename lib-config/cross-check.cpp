@@ -55,6 +55,7 @@ public:
                 error(value.place, fmt::format("Unknown syslog_facility: {}", word), "write syslog_facility = mail");
         });
         check_verbose_passwords(root);
+        check_app_passwords(root);
         for (const auto& block : root.blocks) check_block(*block);
     }
 
@@ -92,6 +93,20 @@ private:
                                   word.substr(kind.size() + 1)),
                       hint);
         });
+    }
+
+    // A rule that nobody could follow would lock everybody out.
+    void check_app_passwords(const Block& root) {
+        const std::string& path = text_of(root, "auth_app_passwords");
+        const std::string& rule = text_of(root, "auth_app_password_required");
+        if (!path.empty() && !path.starts_with('/'))
+            error(root.find(*find_setting(root.kind, "auth_app_passwords"))->place,
+                  fmt::format("auth_app_passwords: not an absolute path: {}", path),
+                  "write auth_app_passwords = /var/lib/dovecot/app-passwords.sqlite");
+        if (path.empty() && !rule.empty() && rule != "no")
+            error(root.find(*find_setting(root.kind, "auth_app_password_required"))->place,
+                  "auth_app_password_required: there are no app passwords without auth_app_passwords",
+                  "write auth_app_passwords = /var/lib/dovecot/app-passwords.sqlite");
     }
 
     static const std::string& text_of(const Block& block, std::string_view name) {

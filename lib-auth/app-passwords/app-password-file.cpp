@@ -30,6 +30,17 @@ Status make_file(const std::string& path, mode_t mode, std::optional<gid_t> grou
     return {};
 }
 
+// One folder, not those above it.
+Status make_folder(const std::string& path, std::optional<gid_t> group) {
+    if (path.empty()) return {};
+    if (::mkdir(path.c_str(), 0750) != 0) {
+        if (errno == EEXIST) return {};
+        return fail_errno(fmt::format("mkdir({})", path));
+    }
+    if (group && ::geteuid() == 0 && ::chown(path.c_str(), 0, *group) != 0) return fail_errno(fmt::format("chown({})", path));
+    return {};
+}
+
 std::int64_t to_int64(std::string_view text) {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(parse_uint64(text).value_or(0), INT64_MAX));
 }
@@ -61,6 +72,7 @@ std::string free_name(const std::vector<AppPassword>& taken) {
 AppPasswordFile::AppPasswordFile(std::string path) : path_(std::move(path)), rows_(path_), uses_(path_ + "-last-use") {}
 
 Status AppPasswordFile::create(std::optional<gid_t> reader) {
+    TRY(make_folder(path_.substr(0, path_.rfind('/')), reader));
     TRY(make_file(path_, reader ? 0640 : 0600, reader));
     TRY(rows_.query("CREATE TABLE IF NOT EXISTS app_passwords ("
                     "id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, name TEXT NOT NULL, "

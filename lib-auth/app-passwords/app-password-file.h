@@ -29,7 +29,8 @@ public:
     explicit AppPasswordFile(std::string path);
 
     // Makes the files and tables that are not there yet. `reader`: the group authd runs with; root gives the new files
-    // to it, to read and (the last uses) to write. The folder must exist.
+    // to it, to read and (the last uses) to write. The folder is made too, if only it is
+    // missing.
     Status create(std::optional<gid_t> reader);
 
     // Unavailable: the file is missing, locked, or no such file; the next call tries again.
