@@ -156,7 +156,7 @@ void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
     Work work = AuthEngine::wanted_work(*walk);
     auto result = std::make_shared<std::optional<AuthResult>>();
     bool accepted = server_.run(
-        work, origin({}),
+        work, origin(engine_->lane(*walk)),
         [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
         [self = shared_from_this(), walk, result, act] {
             if (self->state_ == State::Ended) return self->count_abandoned(*result);
@@ -170,16 +170,20 @@ void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
 void LoginAttempt::look_up_credentials(SaslStep step) {
     if (!name_user(step)) return;
     struct Outcome {
+        std::optional<Credentials> at_once;
         Credentials found;
         SaslStep step;
     };
     auto outcome = std::make_shared<Outcome>();
     Work work = engine_->lookup_work(auth_);
+    if (work == Work::Blocking && (outcome->at_once = engine_->lookup_credentials_at_once(auth_))) work = Work::Cheap;
     if (is_costly_) work = std::max(work, Work::Cpu);
+    std::string lane = work == Work::Blocking ? engine_->lookup_lane(auth_) : std::string();
     bool accepted = server_.run(
-        work, origin({}),
+        work, origin(std::move(lane)),
         [self = shared_from_this(), outcome] {
-            outcome->found = self->engine_->lookup_credentials(self->auth_);
+            outcome->found = outcome->at_once ? std::move(*outcome->at_once)
+                                              : self->engine_->lookup_credentials(self->auth_);
             if (outcome->found.result == AuthResult::Ok)
                 outcome->step = self->mechanism_->with_credentials(outcome->found.password.reveal());
         },

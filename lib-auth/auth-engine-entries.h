@@ -9,6 +9,7 @@ namespace culver {
 struct AuthEngine::PassDbEntry {
     std::unique_ptr<PassDb> database;
     std::string driver;
+    std::string lane;  // of its waiting work: one for each thing that can hang
     std::vector<std::string> default_fields, override_fields, mechanisms;
     std::vector<std::string> username_filter;
     ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
@@ -20,6 +21,7 @@ struct AuthEngine::PassDbEntry {
 struct AuthEngine::UserDbEntry {
     std::unique_ptr<UserDb> database;
     std::string driver;
+    std::string lane;
     std::vector<std::string> default_fields, override_fields;
     ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
     enum class Skip { Never, Found, NotFound } skip = Skip::Never;
@@ -38,6 +40,10 @@ struct AuthEngine::Chain {
     std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
     std::size_t next = 0;         // the passdb to be asked next
     Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
+    bool one_wait = false;        // ask at most one database that waits, and do nothing costly behind it
+    bool has_waited = false;
+
+    Work allowed(Work limit) const { return one_wait && has_waited ? Work::Cheap : limit; }
 };
 
 struct AuthEngine::Walk {

@@ -20,8 +20,7 @@ std::vector<std::string> words(std::string_view text) {
 }
 
 // Mechanisms that Dovecot 2.3 has and Culver has not: named in the log, not offered, and no reason to stay down.
-constexpr std::string_view kOthersMechanisms[] = {"GSSAPI", "GSS-SPNEGO", "NTLM",    "RPA",        "APOP",
-                                                  "OTP",    "SKEY",       "XOAUTH2", "OAUTHBEARER"};
+constexpr std::string_view kOthersMechanisms[] = {"GSSAPI", "GSS-SPNEGO", "NTLM", "RPA", "APOP", "OTP", "SKEY"};
 
 Status check_mechanisms(const std::vector<std::string>& names, bool any_passdb) {
     for (const std::string& name : names) {
@@ -68,6 +67,7 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
                         fmt::format("{}: passdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
         entry.database = std::move(*database);
         entry.driver = db.driver;
+        entry.lane = fmt::format("{} {}", db.driver, db.args);
         entry.default_fields = words(db.default_fields);
         entry.override_fields = words(db.override_fields);
         for (std::string& mechanism : words(db.mechanisms)) entry.mechanisms.push_back(to_upper(mechanism));
@@ -83,6 +83,8 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
         if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Authenticated;
         if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
         entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
+        if (engine->settings_.openid_configuration_url.empty())
+            engine->settings_.openid_configuration_url = entry.database->openid_configuration_url();
         engine->passdbs_.push_back(std::move(entry));
     }
     bool any_normal =
@@ -108,6 +110,7 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
                         fmt::format("{}: userdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
         entry.database = std::move(*database);
         entry.driver = db.driver;
+        entry.lane = fmt::format("{} {}", db.driver, db.args);
         entry.default_fields = words(db.default_fields);
         entry.override_fields = words(db.override_fields);
         entry.success = TRY(parse_result_rule("result_success", db.result_success));
@@ -196,20 +199,39 @@ Work AuthEngine::user_work(const AuthRequest& request) const {
     return most;
 }
 
-UserResult AuthEngine::check_existence(AuthRequest& request) const {
+std::string AuthEngine::user_lane(const AuthRequest& request) const {
+    for (const UserDbEntry& entry : userdbs_)
+        if (entry.database->work(request) == Work::Blocking) return entry.lane;
+    return lookup_lane(request);
+}
+
+// Nothing: it would have to wait.
+std::optional<UserResult> AuthEngine::check_existence(AuthRequest& request, Work limit) const {
     AuthRequest probe = request;
-    Credentials credentials = lookup_credentials(probe);
+    auto found = limit == Work::Cheap ? lookup_credentials_at_once(probe) : lookup_credentials(probe);
+    if (!found) return std::nullopt;
+    const Credentials& credentials = *found;
     if (credentials.unsupported) {
         log_error(fmt::format("static({}): passdb doesn't support lookups, can't verify user's existence",
                               request.log_identity()));
-        return {UserResult::Kind::InternalFailure, ""};
+        return UserResult{UserResult::Kind::InternalFailure, ""};
     }
-    if (credentials.result == AuthResult::InternalFailure) return {UserResult::Kind::InternalFailure, ""};
-    if (credentials.result == AuthResult::UnknownUser) return {UserResult::Kind::NotFound, ""};
-    return {UserResult::Kind::Found, ""};
+    if (credentials.result == AuthResult::InternalFailure) return UserResult{UserResult::Kind::InternalFailure, ""};
+    if (credentials.result == AuthResult::UnknownUser) return UserResult{UserResult::Kind::NotFound, ""};
+    return UserResult{UserResult::Kind::Found, ""};
 }
 
-UserResult AuthEngine::lookup_user(AuthRequest& request) const {
+UserResult AuthEngine::lookup_user(AuthRequest& request) const { return *ask_userdbs(request, Work::Blocking); }
+
+std::optional<UserResult> AuthEngine::lookup_user_at_once(AuthRequest& request) const {
+    AuthRequest before = request;
+    auto result = ask_userdbs(request, Work::Cheap);
+    if (!result) request = std::move(before);
+    return result;
+}
+
+// Nothing: one of them would have to wait, which `limit` does not allow.
+std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, Work limit) const {
     bool found = false, internal_failure = false;
     for (const UserDbEntry& entry : userdbs_) {
         if (entry.skip == UserDbEntry::Skip::Found && found) continue;
@@ -224,12 +246,17 @@ UserResult AuthEngine::lookup_user(AuthRequest& request) const {
             if (value) return fields.set(key, *value);
             log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
         };
-        auto reply = entry.database->lookup(request);
+        auto answer = entry.database->work(request) > limit
+                          ? entry.database->lookup_at_once(request)
+                          : std::optional<Result<UserDbReply>>(entry.database->lookup(request));
+        if (!answer) return std::nullopt;
+        Result<UserDbReply> reply = std::move(*answer);
         bool hit = reply && reply->found;
         if (hit && entry.database->needs_existence_check() && !request.passdb_succeeded) {
-            UserResult known = check_existence(request);
-            hit = known.kind == UserResult::Kind::Found;
-            if (known.kind == UserResult::Kind::InternalFailure) reply = fail(ErrorCode::Unavailable, "");
+            auto known = check_existence(request, limit);
+            if (!known) return std::nullopt;
+            hit = known->kind == UserResult::Kind::Found;
+            if (known->kind == UserResult::Kind::InternalFailure) reply = fail(ErrorCode::Unavailable, "");
         }
         ResultRule rule = hit ? entry.success : !reply ? entry.internal : entry.failure;
         if (!reply) {
@@ -252,20 +279,20 @@ UserResult AuthEngine::lookup_user(AuthRequest& request) const {
         }
         switch (rule) {
             case ResultRule::Return:
-                return {hit      ? UserResult::Kind::Found
-                        : !reply ? UserResult::Kind::InternalFailure
-                                 : UserResult::Kind::NotFound,
-                        ""};
-            case ResultRule::ReturnOk: return {UserResult::Kind::Found, ""};
+                return UserResult{hit      ? UserResult::Kind::Found
+                                  : !reply ? UserResult::Kind::InternalFailure
+                                           : UserResult::Kind::NotFound,
+                                  ""};
+            case ResultRule::ReturnOk: return UserResult{UserResult::Kind::Found, ""};
             case ResultRule::ReturnFail:
-                return {!reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
+                return UserResult{!reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
             case ResultRule::Continue: break;
             case ResultRule::ContinueOk: found = true; break;
             case ResultRule::ContinueFail: found = false; break;
         }
     }
-    if (found) return {UserResult::Kind::Found, ""};
-    return {internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
+    if (found) return UserResult{UserResult::Kind::Found, ""};
+    return UserResult{internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
 }
 
 Status AuthEngine::iterate(const std::function<void(std::string_view user)>& visit) const {

@@ -103,7 +103,21 @@ std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request,
     request.password = password;
     auto walk = std::make_shared<Walk>(Walk{request, password, {}, {}, {}});
     walk->chain.password = &walk->password;
+    walk->chain.one_wait = true;
     return walk;
+}
+
+std::string AuthEngine::lane(const Walk& walk) const {
+    using State = Walk::AppPasswordState;
+    if (walk.app_state == State::Untried || walk.app_state == State::Matched) return "app-passwords";
+    if (!walk.request.login_user.empty() || walk.chain.next >= passdbs_.size()) return lookup_lane(walk.request);
+    return passdbs_[walk.chain.next].lane;
+}
+
+std::string AuthEngine::lookup_lane(const AuthRequest& request) const {
+    for (const PassDbEntry& entry : passdbs_)
+        if (entry.database->work(request) == Work::Blocking) return entry.lane;
+    return {};
 }
 
 Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
@@ -111,8 +125,11 @@ Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
 std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
     AuthRequest& request = walk.request;
     std::optional<AuthResult> result;
+    walk.chain.has_waited = false;
     if (request.login_user.empty()) {
         AuthResult by_app_password = AuthResult::Mismatch;
+        walk.chain.has_waited = limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried &&
+                                app_passwords_ != nullptr;
         switch (try_app_password(walk, limit, by_app_password)) {
             case AppPasswordStep::Paused: return std::nullopt;
             case AppPasswordStep::Decided: result = by_app_password; break;
@@ -121,6 +138,7 @@ std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
         if (result) result = insist_on_app_password(request, *result);
     } else {
         // Rare, and two walks in one: where all of it may run.
+        walk.chain.one_wait = false;
         walk.chain.wanted = std::max(Work::Cpu, most_work(request));
         if (walk.chain.wanted <= limit) result = verify_as_master(request, walk.chain);
     }
@@ -140,7 +158,9 @@ AuthResult AuthEngine::verify_as_master(AuthRequest& request, Chain& chain) cons
 }
 
 AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password) const {
-    return *advance(*start_verify(request, password), Work::Blocking);
+    auto walk = start_verify(request, password);
+    walk->chain.one_wait = false;
+    return *advance(*walk, Work::Blocking);
 }
 
 AuthResult AuthEngine::accept(AuthRequest& request) const {
@@ -156,8 +176,23 @@ AuthResult AuthEngine::accept(AuthRequest& request) const {
 
 Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
     Chain chain;
+    Stage stage = request.login_user.empty() ? Stage::Normal : Stage::Master;
+    AuthResult result = *run_chain(request, stage, chain, Work::Blocking);
+    return to_credentials(chain, result);
+}
+
+std::optional<Credentials> AuthEngine::lookup_credentials_at_once(AuthRequest& request) const {
+    AuthRequest before = request;
+    Chain chain;
+    Stage stage = request.login_user.empty() ? Stage::Normal : Stage::Master;
+    if (auto result = run_chain(request, stage, chain, Work::Cheap)) return to_credentials(chain, *result);
+    request = std::move(before);
+    return std::nullopt;
+}
+
+Credentials AuthEngine::to_credentials(Chain& chain, AuthResult result) const {
     Credentials out;
-    out.result = *run_chain(request, request.login_user.empty() ? Stage::Normal : Stage::Master, chain, Work::Blocking);
+    out.result = result;
     out.password = std::move(chain.credentials);
     if (out.result == AuthResult::Ok || !chain.any_unsupported) return out;
     out.unsupported = true;

@@ -199,8 +199,15 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
         return std::nullopt;
     }
     chain.wanted = entry.database->work(request);
-    if (chain.wanted > limit) return std::nullopt;
-    auto reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
+    Result<PassDbReply> reply = PassDbReply{};
+    if (chain.wanted > chain.allowed(limit)) {
+        auto at_once = verifies ? std::nullopt : entry.database->lookup_at_once(request);
+        if (!at_once) return std::nullopt;
+        reply = std::move(*at_once);
+    } else {
+        chain.has_waited = chain.has_waited || chain.wanted == Work::Blocking;
+        reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
+    }
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
         if (settings_.debug)
             log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
@@ -227,7 +234,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         if (result || !chain.reply) return result;
     }
     bool compares = chain.password && !verifies && !entry.deny;
-    if (compares && limit == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password)) {
+    if (compares && chain.allowed(limit) == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password)) {
         chain.wanted = Work::Cpu;
         return std::nullopt;
     }

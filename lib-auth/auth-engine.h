@@ -58,24 +58,32 @@ public:
     Status set_login_user(AuthRequest& request, std::string_view name) const;
 
     // PLAIN, LOGIN: compares a password. A Walk is one such comparison; one thread at a time. `advance` asks the next
-    // databases as long as they cost no more than `limit`: the result, or nothing, and then `wanted_work(walk)` says
-    // what the next one costs. Request and engine outlive the walk.
+    // databases as long as they cost no more than `limit`, at most one that waits, and nothing costly behind that one: the
+    // result, or nothing, and then `wanted_work(walk)` says what the next one costs and `lane(walk)` which database it
+    // is. Request and engine outlive the walk.
     struct Walk;
     std::shared_ptr<Walk> start_verify(AuthRequest& request, const SecretString& password) const;
     std::optional<AuthResult> advance(Walk& walk, Work limit) const;
     static Work wanted_work(const Walk& walk);
+    std::string lane(const Walk& walk) const;
     // The same at once, whatever it costs.
     AuthResult verify(AuthRequest& request, const SecretString& password) const;
 
     // CRAM-MD5, SCRAM, EXTERNAL ...: the stored password, in whatever scheme it is.
     Work lookup_work(const AuthRequest& request) const;
     Credentials lookup_credentials(AuthRequest& request) const;
+    // The same without waiting for anybody; nothing if it would have to, and the request is as it was. Event loop only.
+    std::optional<Credentials> lookup_credentials_at_once(AuthRequest& request) const;
+    // The first database that such a lookup would wait for.
+    std::string lookup_lane(const AuthRequest& request) const;
     // After a mechanism has proven the user by itself: master users, as verify does.
     AuthResult accept(AuthRequest& request) const;
 
     // uid, gid, home and more into request.userdb_fields.
     Work user_work(const AuthRequest& request) const;
     UserResult lookup_user(AuthRequest& request) const;
+    std::optional<UserResult> lookup_user_at_once(AuthRequest& request) const;
+    std::string user_lane(const AuthRequest& request) const;
     // Forgets the cached verdicts of these users, or all; returns how many.
     std::size_t flush_cache(const std::vector<std::string>& users) const;
     Status iterate(const std::function<void(std::string_view user)>& visit) const;
@@ -111,7 +119,9 @@ private:
     AuthResult ask_without_password(AuthRequest& request) const;
     // The right main password (or a proof of it) where an app password is needed: refused, with words for the client.
     AuthResult insist_on_app_password(AuthRequest& request, AuthResult result) const;
-    UserResult check_existence(AuthRequest& request) const;
+    Credentials to_credentials(Chain& chain, AuthResult result) const;
+    std::optional<UserResult> ask_userdbs(AuthRequest& request, Work limit) const;
+    std::optional<UserResult> check_existence(AuthRequest& request, Work limit) const;
     void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
                      const SecretString* password) const;
 

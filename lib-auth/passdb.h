@@ -17,6 +17,7 @@
 
 namespace culver {
 
+class LdapRegistry;
 class ProgramRunner;
 
 enum class Verdict { Match, Mismatch, UnknownUser, Disabled, Expired };
@@ -41,6 +42,9 @@ public:
     virtual Work work(const AuthRequest& request) = 0;
     // The stored credentials. Unsupported if the database never gives them away (PAM).
     virtual Result<PassDbReply> lookup(const AuthRequest& request) = 0;
+    // The same without ever waiting; nothing if it would have to, or cannot say without trying: `lookup` is asked then,
+    // where that holds nobody up. Only called on one thread at a time.
+    virtual std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest&) { return std::nullopt; }
     // True for databases that compare by themselves.
     virtual bool verifies_itself() const { return false; }
     virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
@@ -51,6 +55,8 @@ public:
     virtual std::string default_scheme() const { return "CRYPT"; }
     // A stored password to compare with when the user is unknown, so that both take the same time; may be empty.
     virtual std::string typical_password(const AuthRequest& request);
+    // Where a client learns about the provider of its tokens (oauth2); empty: nowhere.
+    virtual std::string openid_configuration_url() const { return {}; }
 };
 
 // Asks the processes that keep root's rights for what authd itself may not do: PAM, /etc/shadow. Thread-safe, blocks.
@@ -79,6 +85,7 @@ struct DriverContext {
     PasswdFileRegistry* files = nullptr;
     PamBackend* pam = nullptr;
     ProgramRunner* programs = nullptr;
+    LdapRegistry* ldap = nullptr;  // null: each database has connections of its own
 };
 
 struct PassDbDriver {

@@ -23,6 +23,8 @@ public:
     virtual ~UserDb() = default;
     virtual Work work(const AuthRequest& request) = 0;
     virtual Result<UserDbReply> lookup(const AuthRequest& request) = 0;
+    // As PassDb's.
+    virtual std::optional<Result<UserDbReply>> lookup_at_once(const AuthRequest&) { return std::nullopt; }
     // True if a found user still has to be looked for in the passdbs (static), unless he has just logged in.
     virtual bool needs_existence_check() const { return false; }
     // Every user name; Unsupported for databases that cannot say.
