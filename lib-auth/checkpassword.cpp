@@ -177,7 +177,8 @@ Result<AuthFields> parse_reply(std::string_view bytes) {
         std::string key = tab_unescape(field.substr(0, equals));
         std::string value = equals == field.npos ? std::string() : tab_unescape(field.substr(equals + 1));
         if (key.empty()) return fail(ErrorCode::Corrupt, "a field without a name in checkpassword reply");
-        fields.set(key, value, equals != field.npos);
+        // As in Dovecot a field without a value is one without a '='.
+        fields.set(key, value, !value.empty());
     }
     return fields;
 }

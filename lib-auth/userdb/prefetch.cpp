@@ -10,6 +10,11 @@ public:
     Result<UserDbReply> lookup(const AuthRequest& request) override {
         UserDbReply reply;
         reply.found = request.has_userdb_fields;
+        // A passdb's answer may name them.
+        if (const AuthField* uid = request.userdb_fields.find("uid"); uid && reply.found)
+            reply.fields.set("uid", TRY(resolve_uid(uid->value)));
+        if (const AuthField* gid = request.userdb_fields.find("gid"); gid && reply.found)
+            reply.fields.set("gid", TRY(resolve_gid(gid->value)));
         return reply;
     }
 };
