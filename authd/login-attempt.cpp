@@ -119,6 +119,7 @@ void LoginAttempt::apply(SaslStep step) {
         case SaslStep::Kind::NeedCredentials: return look_up_credentials(std::move(step));
         case SaslStep::Kind::Success: return succeed(std::move(step));
         case SaslStep::Kind::Failure:
+            if (step.names_user && !auth_.named && !name_user(step)) return;
             if (engine_->settings().verbose && !step.data.empty())
                 log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), step.data));
             auth_.fields.clear();  // what the databases said is for those who have proven themselves

@@ -23,6 +23,7 @@ struct AuthSettings {
     std::uint32_t worker_count = 30;
     std::string app_passwords;                      // the file; empty = none
     std::string app_password_required = "no";       // no, yes, or services
+    std::string openid_configuration_url;  // of the first passdb that has one; set by the engine
     std::string mail_uid;  // whose mail it is when a userdb says nothing
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;

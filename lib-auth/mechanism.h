@@ -27,6 +27,7 @@ struct SaslStep {
     std::string data;
     bool has_data = false;
     std::string user;  // as the client wrote it; the databases' rules for names are applied by the caller
+    bool names_user = false;    // of Failure: `user` was given before it failed, and is echoed
     std::string authorization;  // whose mail is wanted, if that is somebody else
     SecretString password;
 

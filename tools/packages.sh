@@ -1,9 +1,11 @@
 # The Debian packages of this project, and a function that installs the missing ones. Sourced by quickstart and run-tests.
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libsodium-dev libsqlite3-dev libpam0g-dev
- libcrypt-dev libseccomp-dev libgtest-dev openssl"
+ libcurl4-openssl-dev nlohmann-json3-dev
+ libcrypt-dev libseccomp-dev libgtest-dev openssl
+ libldap-dev libsasl2-dev"
 TEST_PACKAGES="python3 dovecot-core dovecot-imapd dovecot-lmtpd postfix swaks isync fetchmail curl fail2ban iproute2
- libio-socket-ssl-perl libnet-ssleay-perl util-linux passwd"
+ libio-socket-ssl-perl libnet-ssleay-perl util-linux passwd slapd ldap-utils dovecot-ldap"
 
 # install_missing PACKAGES: installs what dpkg does not know as installed; without root it says what to type.
 install_missing() {

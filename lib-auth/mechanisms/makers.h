@@ -15,5 +15,7 @@ std::unique_ptr<Mechanism> make_scram_sha1_plus(const AuthRequest& request, cons
 std::unique_ptr<Mechanism> make_scram_sha256_plus(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_external(const AuthRequest& request, const AuthSettings& settings);
 std::unique_ptr<Mechanism> make_anonymous(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_oauthbearer(const AuthRequest& request, const AuthSettings& settings);
+std::unique_ptr<Mechanism> make_xoauth2(const AuthRequest& request, const AuthSettings& settings);
 
 }  // namespace culver::mechanisms

@@ -15,6 +15,8 @@ constexpr MechanismSpec kSpecs[] = {
     {"SCRAM-SHA-256", "mutual-auth", true, mechanisms::make_scram_sha256, true},
     {"SCRAM-SHA-1-PLUS", "mutual-auth\tchannel-binding", true, mechanisms::make_scram_sha1_plus, true, true},
     {"SCRAM-SHA-256-PLUS", "mutual-auth\tchannel-binding", true, mechanisms::make_scram_sha256_plus, true, true},
+    {"OAUTHBEARER", "plaintext", true, mechanisms::make_oauthbearer},
+    {"XOAUTH2", "plaintext", true, mechanisms::make_xoauth2},
     {"EXTERNAL", "", true, mechanisms::make_external},
     {"ANONYMOUS", "anonymous", false, mechanisms::make_anonymous},
 };

@@ -11,6 +11,8 @@ Result<std::unique_ptr<PassDb>> make_passwd(const PassDbSettings& settings, cons
 Result<std::unique_ptr<PassDb>> make_pam(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_sql(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_checkpassword(const PassDbSettings& settings, const DriverContext& context);
+Result<std::unique_ptr<PassDb>> make_oauth2(const PassDbSettings& settings, const DriverContext& context);
+Result<std::unique_ptr<PassDb>> make_ldap(const PassDbSettings& settings, const DriverContext& context);
 Result<std::unique_ptr<PassDb>> make_shadow(const PassDbSettings& settings, const DriverContext& context);
 
 }  // namespace culver::passdb

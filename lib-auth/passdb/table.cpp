@@ -11,7 +11,9 @@ constexpr PassDbDriver kDrivers[] = {
     {"static", passdb::make_static},
     {"sql", passdb::make_sql},
     {"shadow", passdb::make_shadow},
+    {"oauth2", passdb::make_oauth2},
     {"checkpassword", passdb::make_checkpassword},
+    {"ldap", passdb::make_ldap},
 };
 }
 
