@@ -215,7 +215,8 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     if (request.valid_client_cert) line += "\tvalid-client-cert";
     append_field(line, "tls-exporter", hex_encode(request.tls_exporter));
     append_field(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));
-    line += "\tfinal-resp-ok";
+    // No "final-resp-ok": none of our protocols has room for the mechanism's last message beside its own OK, so it comes
+    // as one more challenge, and the client can see the server's proof (RFC 4422 §3.6, RFC 9051 §6.2.2).
     if (request.initial_response) {
         line += "\tresp=";
         line += request.initial_response->empty() ? "=" : base64_encode(request.initial_response->reveal());

@@ -166,6 +166,7 @@ TEST(Tls, WhatIsWrongWithTheSettingsIsNamed) {
         {"curves", [](TlsServerOptions& o) { o.curve_list = "NOSUCH"; }, "ssl_curve_list"},
         {"dh", [](TlsServerOptions& o) { o.dh = "rubbish"; }, "ssl_dh"},
         {"ca", [](TlsServerOptions& o) { o.client_ca = "rubbish"; }, "ssl_ca"},
+        {"user name field", [](TlsServerOptions& o) { o.cert_username_field = "nonsense"; }, "Invalid cert_username_field: nonsense"},
     };
     for (auto& c : cases) {
         TlsServerOptions options = options_for(a);
