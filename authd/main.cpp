@@ -10,6 +10,7 @@
 #include "authd/pam-workers.h"
 #include "authd/program-helper.h"
 #include "authd/server.h"
+#include "lib-auth/ldap/ldap-source.h"
 #include "lib-base/log.h"
 #include "lib-service/service.h"
 
@@ -43,7 +44,8 @@ int main() {
     }
     PamWorkers pam(**helpers, 0);
     HelperProgramRunner programs(**helpers, 1);
-    DriverContext context{&files, &pam, &programs};
+    LdapRegistry ldap;
+    DriverContext context{&files, &pam, &programs, &ldap};
     AuthServer server(self.loop(), context);
     set_log_debug(settings->boolean("auth_debug"));
     if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {

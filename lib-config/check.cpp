@@ -66,13 +66,13 @@ void check_protocols(const Settings& settings, Findings& out) {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kPassDbs = {"checkpassword", "pam", "passwd", "passwd-file",
-                                                      "shadow",        "sql", "static"};
-constexpr std::array<std::string_view, 6> kUserDbs = {"checkpassword", "passwd", "passwd-file",
-                                                      "prefetch",      "sql",    "static"};
+constexpr std::array<std::string_view, 8> kPassDbs = {"checkpassword", "ldap",   "pam", "passwd",
+                                                      "passwd-file",   "shadow", "sql", "static"};
+constexpr std::array<std::string_view, 7> kUserDbs = {"checkpassword", "ldap", "passwd", "passwd-file",
+                                                      "prefetch",      "sql",  "static"};
 // Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 8> kOtherDbs = {"bsdauth", "dict",   "imap",     "ldap",
-                                                       "lua",     "oauth2", "vpopmail", "nss"};
+constexpr std::array<std::string_view, 7> kOtherDbs = {"bsdauth", "dict",     "imap", "lua",
+                                                       "oauth2",  "vpopmail", "nss"};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
@@ -80,8 +80,8 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
                   Findings& out) {
     if (known) return;
     std::string drivers =
-        kind == "passdb" ? "checkpassword, pam, passwd, passwd-file, shadow, sql or static"
-                         : "checkpassword, passwd, passwd-file, prefetch, sql or static";
+        kind == "passdb" ? "checkpassword, ldap, pam, passwd, passwd-file, shadow, sql or static"
+                         : "checkpassword, ldap, passwd, passwd-file, prefetch, sql or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
     else
@@ -128,7 +128,7 @@ bool userdb_gives(const UserDbSettings& db, std::string_view field) {
 bool may_give(const Settings& settings, std::string_view field) {
     return std::ranges::any_of(settings.userdbs(), [&](const UserDbSettings& db) {
         return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" ||
-               db.driver == "sql" || userdb_gives(db, field) || !holds(kUserDbs, db.driver);
+               db.driver == "sql" || db.driver == "ldap" || userdb_gives(db, field) || !holds(kUserDbs, db.driver);
     });
 }
 

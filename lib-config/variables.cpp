@@ -44,11 +44,12 @@ std::string escape_quotes(std::string_view value) {
     return out;
 }
 
-std::string ldap_domain(std::string_view value) {
+// A domain as a DN. Its labels are escaped one by one: the ",dc=" between them mean what they say.
+std::string ldap_domain(std::string_view value, const VariableEscape& escape) {
     std::string out;
-    for (char c : value) {
-        if (c == '.') out += ",dc=";
-        else out += c;
+    for (std::string_view label : split(value, '.')) {
+        if (label.data() != value.data()) out += ",dc=";
+        out += escape ? escape(label) : std::string(label);
     }
     return out;
 }
@@ -58,8 +59,9 @@ std::string hash_number(std::uint32_t hash, const Format& format) {
     return fmt::format("{:0{}x}", hash % static_cast<std::uint32_t>(format.width), format.skip);
 }
 
-// The modifiers in order. %H and %N use up skip and width themselves; `numeric` tells so.
-std::string apply_modifiers(std::string value, const Format& format, bool& numeric) {
+// The modifiers in order. %H and %N use up skip and width themselves: `numeric`. %D escapes: `escaped`.
+std::string apply_modifiers(std::string value, const Format& format, const VariableEscape& escape, bool& numeric,
+                            bool& escaped) {
     for (char modifier : format.modifiers) {
         switch (modifier) {
             case 'L': value = to_lower(value); break;
@@ -67,7 +69,10 @@ std::string apply_modifiers(std::string value, const Format& format, bool& numer
             case 'E': value = escape_quotes(value); break;
             case 'R': value.assign(value.rbegin(), value.rend()); break;
             case 'T': value = std::string(trim(value)); break;
-            case 'D': value = ldap_domain(value); break;
+            case 'D':
+                value = ldap_domain(value, escape);
+                if (escape) escaped = true;
+                break;
             case 'M': value = config::md5_hex(value); break;
             case 'X': {
                 auto digits = std::string_view(value).substr(0, value.find_first_not_of("0123456789"));
@@ -144,10 +149,11 @@ private:
             if (!value) return std::unexpected(fmt::format("Unknown variable '%{}'", text[i]));
             ++i;
         }
-        bool numeric = false;
-        std::string made = apply_modifiers(std::move(*value), format, numeric);
-        if (!numeric) made = apply_width(std::move(made), format);
-        return escape_ && !literal ? escape_(made) : made;
+        bool numeric = false, escaped = literal && escape_;
+        std::string made = apply_modifiers(std::move(*value), format, literal ? nullptr : escape_, numeric, escaped);
+        // What is escaped may not be cut: half of an escape would swallow what follows.
+        if (!numeric && !escaped) made = apply_width(std::move(made), format);
+        return escape_ && !escaped ? escape_(made) : made;
     }
 
     static int parse_digits(std::string_view text, std::size_t& i) {
@@ -215,7 +221,13 @@ private:
 
     // "sha256;rounds=2,salt=%d:user"
     Computed expand_hash(std::string_view name, std::string_view function) {
-        std::size_t colon = name.rfind(':');
+        // The first colon outside of braces: arguments may hold %{a:b}, the field may be ldap:mail.
+        std::size_t colon = function.size();
+        for (int depth = 0; colon < name.size() && (name[colon] != ':' || depth != 0); ++colon) {
+            if (name[colon] == '{') ++depth;
+            if (name[colon] == '}') --depth;
+        }
+        if (colon == name.size()) return std::unexpected(fmt::format("Unknown variable '%{}'", name));
         std::string_view field = name.substr(colon + 1);
         auto input = field.size() == 1 ? find_letter(field[0]) : lookup_(field);
         if (!input) return std::unexpected(fmt::format("Unknown variable '%{}'", field));

@@ -19,6 +19,7 @@ constexpr UserDbDriver kDrivers[] = {
     {"prefetch", userdb::make_prefetch},
     {"sql", userdb::make_sql},
     {"checkpassword", userdb::make_checkpassword},
+    {"ldap", userdb::make_ldap},
 };
 
 // Digits as the number that they are, without zeros in front.
