@@ -1,9 +1,9 @@
 // passdb sql: one row by password_query; column `password` is the stored password, the others are extra fields.
 #include <cstring>
-#include <mutex>
 
 #include "lib-auth/passdb/drivers.h"
 #include "lib-auth/sql/sql-source.h"
+#include "lib-auth/typical-password.h"
 
 namespace culver::passdb {
 
@@ -17,8 +17,21 @@ public:
     std::string default_scheme() const override { return source_->config().default_pass_scheme; }
 
     Result<PassDbReply> lookup(const AuthRequest& request) override {
+        return to_reply(TRY(source_->one_row(query_, request, "Password")));
+    }
+
+    std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest& request) override {
+        auto row = source_->one_row_at_once(query_, request, "Password");
+        if (!row || !*row) return std::nullopt;
+        return to_reply(std::move(**row));
+    }
+
+    // The table cannot be looked through; of the passwords found so far one of the most frequent kind.
+    std::string typical_password(const AuthRequest&) override { return typical_.password(); }
+
+private:
+    PassDbReply to_reply(std::optional<SqlRow> row) {
         PassDbReply reply;
-        auto row = TRY(source_->one_row(query_, request, "Password"));
         if (!row) return reply;
         reply.verdict = Verdict::Match;
         for (auto& [column, value] : *row) {
@@ -30,26 +43,13 @@ public:
                 reply.fields.set(column, value);
             }
         }
-        if (reply.has_password) remember_typical(reply.password);
+        if (reply.has_password) typical_.remember(reply.password);
         return reply;
-    }
-
-    // The table cannot be looked through; the last password found has the kind that most have.
-    std::string typical_password(const AuthRequest&) override {
-        std::lock_guard lock(mutex_);
-        return std::string(typical_.reveal());
-    }
-
-private:
-    void remember_typical(const SecretString& password) {
-        std::lock_guard lock(mutex_);
-        if (typical_.empty()) typical_ = password;
     }
 
     std::shared_ptr<SqlSource> source_;
     SqlQuery query_;
-    std::mutex mutex_;  // guards typical_
-    SecretString typical_;
+    TypicalPassword typical_;
 };
 }  // namespace
 

@@ -29,19 +29,47 @@ Result<std::shared_ptr<SqlSource>> SqlSource::open(const std::string& args, cons
     return source;
 }
 
-Result<std::optional<SqlRow>> SqlSource::one_row(const SqlQuery& query, const AuthRequest& request,
-                                                 std::string_view what) {
-    std::vector<std::string> parameters;
-    for (const std::string& parameter : query.parameters)
-        parameters.push_back(TRY(expand_for_request(parameter, request)));
+namespace {
+Result<std::vector<std::string>> expand_parameters(const SqlQuery& query, const AuthRequest& request) {
+    std::vector<std::string> out;
+    out.reserve(query.parameters.size());
+    for (const std::string& parameter : query.parameters) out.push_back(TRY(expand_for_request(parameter, request)));
+    return out;
+}
+
+// Takes the rows of a query of which there should be one at most.
+struct OneRow {
     std::optional<SqlRow> found;
     int rows = 0;
-    TRY(database_->query(query.text, parameters, [&](const SqlRow& row) {
-        if (++rows == 1) found = row;
-        return rows < 2;
-    }));
-    if (rows > 1) return fail(ErrorCode::Corrupt, fmt::format("{} query returned multiple matches", what));
-    return found;
+
+    std::function<bool(const SqlRow&)> visitor() {
+        return [this](const SqlRow& row) {
+            if (++rows == 1) found = row;
+            return rows < 2;
+        };
+    }
+    Result<std::optional<SqlRow>> result(std::string_view what) {
+        if (rows > 1) return fail(ErrorCode::Corrupt, fmt::format("{} query returned multiple matches", what));
+        return std::move(found);
+    }
+};
+}  // namespace
+
+Result<std::optional<SqlRow>> SqlSource::one_row(const SqlQuery& query, const AuthRequest& request,
+                                                 std::string_view what) {
+    OneRow row;
+    TRY(database_->query(query.text, TRY(expand_parameters(query, request)), row.visitor()));
+    return row.result(what);
+}
+
+std::optional<Result<std::optional<SqlRow>>> SqlSource::one_row_at_once(const SqlQuery& query,
+                                                                        const AuthRequest& request,
+                                                                        std::string_view what) {
+    auto parameters = expand_parameters(query, request);
+    if (!parameters) return std::nullopt;
+    OneRow row;
+    if (!database_->query_at_once(query.text, *parameters, row.visitor())) return std::nullopt;
+    return row.result(what);
 }
 
 }  // namespace culver

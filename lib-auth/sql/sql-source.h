@@ -19,6 +19,9 @@ public:
     const SqlConfig& config() const { return config_; }
     // The only row of a query; nothing if there is none. Corrupt if there are several.
     Result<std::optional<SqlRow>> one_row(const SqlQuery& query, const AuthRequest& request, std::string_view what);
+    // The same without waiting, for the event loop; nothing if it would have to.
+    std::optional<Result<std::optional<SqlRow>>> one_row_at_once(const SqlQuery& query, const AuthRequest& request,
+                                                                 std::string_view what);
     SqliteDatabase& database() { return *database_; }
 
 private:

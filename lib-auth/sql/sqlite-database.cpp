@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <chrono>
 #include <map>
 
 #include <fmt/format.h>
@@ -12,6 +13,11 @@ namespace culver {
 namespace {
 constexpr int kBusyMilliseconds = 2000;
 constexpr std::size_t kIdleLimit = 8;
+constexpr std::chrono::microseconds kQuick{1000};
+// Steps of SQLite's machine after which a query that must not wait is given up: a look into an index takes some dozens.
+constexpr int kQuickSteps = 20'000;
+
+int give_up(void*) { return 1; }
 
 struct StatementEnd {
     void operator()(sqlite3_stmt* statement) const { ::sqlite3_finalize(statement); }
@@ -36,31 +42,28 @@ struct SqliteDatabase::Connection {
 SqliteDatabase::SqliteDatabase(std::string path) : path_(std::move(path)) {}
 SqliteDatabase::~SqliteDatabase() = default;
 
-Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::take() {
-    struct stat st;
-    if (::stat(path_.c_str(), &st) != 0)
-        return fail(ErrorCode::Unavailable, Error::from_errno(errno, fmt::format("sqlite: stat({})", path_)).detail);
-    {
-        std::lock_guard lock(mutex_);
-        while (!idle_.empty()) {
-            auto connection = std::move(idle_.back());
-            idle_.pop_back();
-            // The file may have been replaced by another one.
-            if (connection->device == st.st_dev && connection->inode == st.st_ino) return connection;
-        }
+// An open connection to the file that has this name now; it may have been replaced by another one.
+std::unique_ptr<SqliteDatabase::Connection> SqliteDatabase::take_idle(const struct stat& file) {
+    std::lock_guard lock(mutex_);
+    while (!idle_.empty()) {
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        if (connection->device == file.st_dev && connection->inode == file.st_ino) return connection;
     }
+    return nullptr;
+}
+
+Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::open(const struct stat& file) {
     auto connection = std::make_unique<Connection>();
-    connection->device = st.st_dev;
-    connection->inode = st.st_ino;
+    connection->device = file.st_dev;
+    connection->inode = file.st_ino;
     // Readable is enough; SQLite opens a file that it may not write for reading.
     int status =
         ::sqlite3_open_v2(path_.c_str(), &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-    if (status != SQLITE_OK)
-        return fail(ErrorCode::Unavailable,
-                    fmt::format("sqlite: Can't open {}: {}", path_,
-                                connection->handle ? ::sqlite3_errmsg(connection->handle) : "out of memory"));
-    ::sqlite3_busy_timeout(connection->handle, kBusyMilliseconds);
-    return connection;
+    if (status == SQLITE_OK) return connection;
+    return fail(ErrorCode::Unavailable,
+                fmt::format("sqlite: Can't open {}: {}", path_,
+                            connection->handle ? ::sqlite3_errmsg(connection->handle) : "out of memory"));
 }
 
 void SqliteDatabase::give_back(std::unique_ptr<Connection> connection) {
@@ -70,7 +73,33 @@ void SqliteDatabase::give_back(std::unique_ptr<Connection> connection) {
 
 Status SqliteDatabase::query(const std::string& text, const std::vector<std::string>& parameters,
                              const std::function<bool(const SqlRow&)>& visit) {
-    auto connection = TRY(take());
+    struct stat file;
+    if (::stat(path_.c_str(), &file) != 0)
+        return fail(ErrorCode::Unavailable, Error::from_errno(errno, fmt::format("sqlite: stat({})", path_)).detail);
+    auto connection = take_idle(file);
+    if (!connection) connection = TRY(open(file));
+    return run(std::move(connection), Patience::Seconds, text, parameters, visit);
+}
+
+std::optional<Status> SqliteDatabase::query_at_once(const std::string& text, const std::vector<std::string>& parameters,
+                                                    const std::function<bool(const SqlRow&)>& visit) {
+    if (is_slow_.load(std::memory_order_relaxed)) return std::nullopt;
+    struct stat file;
+    if (::stat(path_.c_str(), &file) != 0) return std::nullopt;
+    // Opening reads the schema: where it holds nobody up.
+    auto connection = take_idle(file);
+    if (!connection) return std::nullopt;
+    Status status = run(std::move(connection), Patience::None, text, parameters, visit);
+    if (!status) return std::nullopt;
+    return status;
+}
+
+Status SqliteDatabase::run(std::unique_ptr<Connection> connection, Patience patience, const std::string& text,
+                           const std::vector<std::string>& parameters,
+                           const std::function<bool(const SqlRow&)>& visit) {
+    auto begun = std::chrono::steady_clock::now();
+    ::sqlite3_busy_timeout(connection->handle, patience == Patience::None ? 0 : kBusyMilliseconds);
+    ::sqlite3_progress_handler(connection->handle, kQuickSteps, patience == Patience::None ? give_up : nullptr, nullptr);
     auto& statement = connection->statements[text];
     if (!statement) {
         sqlite3_stmt* raw = nullptr;
@@ -81,9 +110,10 @@ Status SqliteDatabase::query(const std::string& text, const std::vector<std::str
                         fmt::format("sqlite {}: {} in: {}", path_, ::sqlite3_errmsg(connection->handle), text));
         statement.reset(raw);
     }
+    // The parameters live until the statement is done: no copies.
     for (std::size_t i = 0; i < parameters.size(); ++i)
         ::sqlite3_bind_text64(statement.get(), static_cast<int>(i + 1), parameters[i].data(), parameters[i].size(),
-                              SQLITE_TRANSIENT, SQLITE_UTF8);
+                              SQLITE_STATIC, SQLITE_UTF8);
     int status;
     while ((status = ::sqlite3_step(statement.get())) == SQLITE_ROW) {
         SqlRow row;
@@ -99,13 +129,17 @@ Status SqliteDatabase::query(const std::string& text, const std::vector<std::str
             break;
         }
     }
-    // A failed connection is not kept: it may be the file that is broken.
-    if (status != SQLITE_DONE)
-        return fail(ErrorCode::Unavailable, fmt::format("sqlite {}: {}", path_, ::sqlite3_errmsg(connection->handle)));
+    bool is_busy = patience == Patience::None && (status == SQLITE_BUSY || status == SQLITE_LOCKED);
+    if (!is_busy)
+        is_slow_.store(status == SQLITE_INTERRUPT || std::chrono::steady_clock::now() - begun > kQuick,
+                       std::memory_order_relaxed);
+    std::string why = status == SQLITE_DONE ? std::string() : ::sqlite3_errmsg(connection->handle);
     ::sqlite3_reset(statement.get());
     ::sqlite3_clear_bindings(statement.get());
-    give_back(std::move(connection));
-    return {};
+    // A failed connection is not kept, it may be the file that is broken; but a lock passes.
+    if (status == SQLITE_DONE || is_busy || status == SQLITE_INTERRUPT) give_back(std::move(connection));
+    if (status == SQLITE_DONE) return {};
+    return fail(ErrorCode::Unavailable, fmt::format("sqlite {}: {}", path_, why));
 }
 
 }  // namespace culver

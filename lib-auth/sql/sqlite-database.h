@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,13 +30,24 @@ public:
     Status query(const std::string& text, const std::vector<std::string>& parameters,
                  const std::function<bool(const SqlRow&)>& visit);
 
+    // The same without waiting, for the event loop: nothing if the file is locked, if it would take more than about a
+    // millisecond (it is then asked like this again when a query has been quick), or on any trouble; `query` knows more.
+    // What `visit` has seen by then counts for nothing.
+    std::optional<Status> query_at_once(const std::string& text, const std::vector<std::string>& parameters,
+                                        const std::function<bool(const SqlRow&)>& visit);
+
 private:
     struct Connection;
-    Result<std::unique_ptr<Connection>> take();
+    enum class Patience { None, Seconds };
+    std::unique_ptr<Connection> take_idle(const struct stat& file);
+    Result<std::unique_ptr<Connection>> open(const struct stat& file);
     void give_back(std::unique_ptr<Connection> connection);
+    Status run(std::unique_ptr<Connection> connection, Patience patience, const std::string& text,
+               const std::vector<std::string>& parameters, const std::function<bool(const SqlRow&)>& visit);
 
     const std::string path_;
-    std::mutex mutex_;  // guards idle_
+    std::atomic<bool> is_slow_{false};  // the last query took long
+    std::mutex mutex_;                  // guards idle_
     std::vector<std::unique_ptr<Connection>> idle_;
 };
 

@@ -13,16 +13,13 @@ public:
     Work work(const AuthRequest&) override { return Work::Blocking; }
 
     Result<UserDbReply> lookup(const AuthRequest& request) override {
-        UserDbReply reply;
-        auto row = TRY(source_->one_row(query_, request, "User"));
-        if (!row) return reply;
-        reply.found = true;
-        for (const auto& [column, value] : *row) {
-            if (column == "uid") reply.fields.set(column, TRY(resolve_uid(value)));
-            else if (column == "gid") reply.fields.set(column, TRY(resolve_gid(value)));
-            else if (column != "password") reply.fields.set(column, value);
-        }
-        return reply;
+        return to_reply(TRY(source_->one_row(query_, request, "User")));
+    }
+
+    std::optional<Result<UserDbReply>> lookup_at_once(const AuthRequest& request) override {
+        auto row = source_->one_row_at_once(query_, request, "User");
+        if (!row || !*row) return std::nullopt;
+        return to_reply(**row);
     }
 
     Status iterate(const std::function<void(std::string_view)>& visit) override {
@@ -42,6 +39,18 @@ public:
     }
 
 private:
+    static Result<UserDbReply> to_reply(const std::optional<SqlRow>& row) {
+        UserDbReply reply;
+        if (!row) return reply;
+        reply.found = true;
+        for (const auto& [column, value] : *row) {
+            if (column == "uid") reply.fields.set(column, TRY(resolve_uid(value)));
+            else if (column == "gid") reply.fields.set(column, TRY(resolve_gid(value)));
+            else if (column != "password") reply.fields.set(column, value);
+        }
+        return reply;
+    }
+
     std::shared_ptr<SqlSource> source_;
     SqlQuery query_;
 };

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 
@@ -8,6 +9,7 @@
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/sql/sql-config.h"
+#include "lib-auth/typical-password.h"
 
 namespace culver {
 namespace {
@@ -77,6 +79,7 @@ protected:
     ~SqlTest() override {
         std::remove((base + ".db").c_str());
         std::remove((base + ".conf").c_str());
+        std::remove((base + ".slow").c_str());
     }
     void run(const std::string& sql) {
         sqlite3* db = nullptr;
@@ -129,6 +132,121 @@ TEST_F(SqlTest, TroubleIsATemporaryFailureAndPassesByItself) {
     EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::InternalFailure);
     std::rename((base + ".away").c_str(), (base + ".db").c_str());
     EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+}
+
+// Asked as the event loop does: nothing if the database would have to be waited for.
+class SqlAtOnceTest : public SqlTest {
+protected:
+    std::optional<AuthResult> log_in_at_once(const std::string& user, const std::string& password) {
+        request = AuthRequest{};
+        EXPECT_TRUE(engine->set_user(request, user));
+        auto walk = engine->start_verify(request, SecretString(password));
+        auto result = engine->advance(*walk, Work::Cheap);
+        if (!result) EXPECT_EQ(AuthEngine::wanted_work(*walk), Work::Blocking);
+        return result;
+    }
+    struct Lock {
+        explicit Lock(const std::string& path) {
+            EXPECT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+            EXPECT_EQ(sqlite3_exec(db, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+        }
+        ~Lock() { sqlite3_close(db); }
+        sqlite3* db = nullptr;
+    };
+};
+
+TEST_F(SqlAtOnceTest, NeedsNoThreadOnceTheFileIsOpen) {
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), std::nullopt) << "opening is not for the loop";
+    EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), AuthResult::Ok);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "wrong"), AuthResult::Mismatch);
+    EXPECT_EQ(log_in_at_once("nobody@example.test", "secret"), AuthResult::UnknownUser);
+    EXPECT_EQ(log_in_at_once("twice@example.test", "a"), std::nullopt) << "who waits may find out more";
+    AuthRequest lookup;
+    ASSERT_TRUE(engine->set_user(lookup, "alice@example.test"));
+    auto nothing = engine->lookup_user_at_once(lookup);
+    EXPECT_FALSE(nothing) << "its database has a file of its own to open";
+    EXPECT_EQ(engine->lookup_user(lookup).kind, UserResult::Kind::Found);
+    AuthRequest again;
+    ASSERT_TRUE(engine->set_user(again, "alice@example.test"));
+    auto found = engine->lookup_user_at_once(again);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->kind, UserResult::Kind::Found);
+    EXPECT_EQ(again.userdb_fields.find("home")->value, "/v/alice");
+    AuthRequest credentials;
+    ASSERT_TRUE(engine->set_user(credentials, "alice@example.test"));
+    EXPECT_EQ(engine->lookup_credentials_at_once(credentials)->password.reveal(), "{PLAIN}secret");
+}
+
+TEST_F(SqlAtOnceTest, ALockedFileIsNothingToWaitForOnTheLoop) {
+    ASSERT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    {
+        Lock lock(base + ".db");
+        auto begun = std::chrono::steady_clock::now();
+        EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), std::nullopt);
+        EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(1));
+        EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::InternalFailure) << "after two seconds";
+    }
+    EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), AuthResult::Ok) << "and back on the loop";
+}
+
+TEST_F(SqlAtOnceTest, FollowsTheFileThatHasTheName) {
+    ASSERT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    std::rename((base + ".db").c_str(), (base + ".away").c_str());
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), std::nullopt);
+    EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::InternalFailure);
+    std::ifstream from(base + ".away", std::ios::binary);
+    std::ofstream(base + ".new", std::ios::binary) << from.rdbuf();
+    std::rename((base + ".new").c_str(), (base + ".db").c_str());
+    run("UPDATE users SET password = '{PLAIN}changed' WHERE username = 'alice'");
+    EXPECT_EQ(log_in("alice@example.test", "changed"), AuthResult::Ok);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "changed"), AuthResult::Ok);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), AuthResult::Mismatch);
+    run("UPDATE users SET password = '{PLAIN}again' WHERE username = 'alice'");
+    EXPECT_EQ(log_in_at_once("alice@example.test", "again"), AuthResult::Ok) << "a change in place is seen at once";
+    std::rename((base + ".away").c_str(), (base + ".db").c_str());
+    EXPECT_EQ(log_in_at_once("alice@example.test", "again"), std::nullopt) << "replaced by rename";
+    EXPECT_EQ(log_in("alice@example.test", "again"), AuthResult::Mismatch);
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), AuthResult::Ok);
+}
+
+TEST_F(SqlAtOnceTest, ASlowQueryStaysOffTheLoop) {
+    settings.passdbs[0].args = base + ".slow";
+    std::ofstream(base + ".slow") << "driver = sqlite\nconnect = " << base
+                                  << ".db\npassword_query = WITH RECURSIVE slow(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
+                                     "FROM slow WHERE n < 300000) SELECT '%u' AS user, '{PLAIN}secret' AS password "
+                                     "FROM slow WHERE n = 300000\n";
+    engine = *AuthEngine::create(settings, DriverContext{&files, nullptr});
+    EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(log_in_at_once("alice@example.test", "secret"), std::nullopt);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(100));
+    EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+}
+
+TEST(TypicalPassword, KnowsWhatAComparisonCosts) {
+    struct {
+        const char *stored, *kind;
+    } cases[] = {{"secret", ""},
+                 {"{PLAIN}secret", "{PLAIN}"},
+                 {"{PLAIN}$x", "{PLAIN}"},
+                 {"$6$salt$hash", "$6$"},
+                 {"{SHA512-CRYPT}$6$rounds=9999$salt$hash", "{SHA512-CRYPT}$6$rounds=9999$"},
+                 {"{BLF-CRYPT}$2y$05$saltandhash", "{BLF-CRYPT}$2y$05$"},
+                 {"$y$j9T$salt$hash", "$y$j9T$"},
+                 {"{broken", "{broken"},
+                 {"", ""}};
+    for (const auto& row : cases) EXPECT_EQ(password_kind(row.stored), row.kind) << row.stored;
+    TypicalPassword typical;
+    EXPECT_EQ(typical.password(), "");
+    typical.remember(SecretString("{PLAIN}a"));
+    EXPECT_EQ(typical.password(), "{PLAIN}a");
+    typical.remember(SecretString("$6$b$c"));
+    typical.remember(SecretString("$6$d$e"));
+    EXPECT_EQ(typical.password(), "$6$b$c");
+    for (int i = 0; i < 100; ++i) typical.remember(SecretString("{S" + std::to_string(i) + "}x"));
+    EXPECT_EQ(typical.password(), "$6$b$c");
 }
 
 }  // namespace
