@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "authd/auth-line.h"
+#include "lib-auth/password-scheme.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 
@@ -12,6 +13,12 @@ namespace culver {
 
 namespace {
 constexpr std::size_t kLineLimit = 64 * 1024;
+constexpr std::string_view kNoLookups = "Configured passdbs don't support credentials lookups";
+
+// False for a scheme that nobody knows, or data that is not what its encoding says.
+bool is_decodable(const SecretString& stored) {
+    return stored.empty() || decode_password(stored.reveal(), "PLAIN").has_value();
+}
 }  // namespace
 
 struct MasterConnection::Lookup {
@@ -132,10 +139,27 @@ void MasterConnection::handle_user(std::string_view line) {
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(
-        lookup->engine->user_work(lookup->auth), [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); },
-        done);
-    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+    look_up_user(lookup, done);
+}
+
+void MasterConnection::look_up_user(const LookupPtr& lookup, const std::function<void()>& done) {
+    const AuthEngine& engine = *lookup->engine;
+    Work work = engine.user_work(lookup->auth);
+    if (work == Work::Blocking) {
+        if (auto found = engine.lookup_user_at_once(lookup->auth)) {
+            lookup->user = std::move(*found);
+            return done();
+        }
+    }
+    auto job = [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); };
+    run(work, lookup, engine.user_lane(lookup->auth), job, done);
+}
+
+void MasterConnection::run(Work work, const LookupPtr& lookup, std::string lane, std::function<void()> job,
+                           std::function<void()> done) {
+    JobOrigin origin{JobOrigin::Kind::Lookup, lookup->auth.remote_ip, lookup->auth.user, std::move(lane)};
+    if (!server_.run(work, std::move(origin), std::move(job), std::move(done), {}))
+        lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
 }
 
 void MasterConnection::handle_pass(std::string_view line) {
@@ -154,26 +178,37 @@ void MasterConnection::handle_pass(std::string_view line) {
         switch (lookup->credentials.result) {
             case AuthResult::Ok:
             case AuthResult::NoCredentials: {
+                if (!is_decodable(lookup->credentials.password)) {
+                    reply = fmt::format("FAIL\t{}", lookup->id);
+                    append_auth_field(reply, "reason", kNoLookups);
+                    break;
+                }
                 reply = fmt::format("PASS\t{}", lookup->id);
                 append_auth_field(reply, "user", lookup->auth.user);
-                if (lookup->auth.user != lookup->auth.original_user)
-                    append_auth_field(reply, "original_user", lookup->auth.original_user);
                 lookup->auth.fields.append_to(reply);
                 break;
             }
-            case AuthResult::UnknownUser: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
+            case AuthResult::UnknownUser:
+            case AuthResult::Disabled:
+            case AuthResult::Expired: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
             default:
                 reply = fmt::format("FAIL\t{}", lookup->id);
                 if (lookup->credentials.unsupported)
-                    append_auth_field(reply, "reason", "passdb doesn't support lookups");
+                    append_auth_field(reply, "reason", kNoLookups);
                 break;
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(
-        lookup->engine->lookup_work(lookup->auth),
-        [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); }, done);
-    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+    const AuthEngine& engine = *lookup->engine;
+    Work work = engine.lookup_work(lookup->auth);
+    if (work == Work::Blocking) {
+        if (auto found = engine.lookup_credentials_at_once(lookup->auth)) {
+            lookup->credentials = std::move(*found);
+            return done();
+        }
+    }
+    auto job = [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); };
+    run(work, lookup, engine.lookup_lane(lookup->auth), job, done);
 }
 
 void MasterConnection::handle_list(std::string_view line) {
@@ -258,10 +293,7 @@ void MasterConnection::handle_request(std::string_view line) {
         }
         self->write(reply + '\n');
     };
-    bool accepted = server_.run(
-        lookup->engine->user_work(lookup->auth), [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); },
-        done);
-    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+    look_up_user(lookup, done);
 }
 
 }  // namespace culver

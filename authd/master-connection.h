@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ private:
 
     void handle_line(std::string_view line);
     void handle_user(std::string_view line);
+    void look_up_user(const LookupPtr& lookup, const std::function<void()>& done);
+    void run(Work work, const LookupPtr& lookup, std::string lane, std::function<void()> job,
+             std::function<void()> done);
     void handle_pass(std::string_view line);
     void handle_list(std::string_view line);
     void handle_penalty(std::string_view line);
