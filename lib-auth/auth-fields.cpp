@@ -44,7 +44,7 @@ void AuthFields::append_to(std::string& line) const {
     for (const AuthField& field : fields_) {
         line += '\t';
         append_escaped(line, field.key);
-        if (!field.has_value) continue;
+        if (field.value.empty()) continue;  // an empty value and none look alike
         line += '=';
         append_escaped(line, field.value);
     }

@@ -35,6 +35,10 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     out.mail_uid = settings.string("mail_uid");
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();
+    for (UserDbSettings& db : out.userdbs) {
+        db.first_valid_uid = static_cast<std::uint32_t>(settings.number("first_valid_uid"));
+        db.last_valid_uid = static_cast<std::uint32_t>(settings.number("last_valid_uid"));
+    }
     return out;
 }
 

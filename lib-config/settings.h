@@ -41,6 +41,7 @@ struct UserDbSettings {
     std::string skip = "never";  // never, found, notfound
     std::string result_success = "return-ok", result_failure = "continue", result_internalfail = "continue";
     std::string auth_verbose = "default";
+    std::uint32_t first_valid_uid = 0, last_valid_uid = 0;  // the settings of that name: whom userdb passwd lists
     SettingOrigin origin;
 };
 

@@ -30,7 +30,7 @@ public:
         // The server speaks first; RFC 2195 knows no initial response, and one that comes is not looked at.
         if (challenge_.empty()) return start();
         std::size_t blank = message.rfind(' ');
-        if (blank == message.npos) return SaslStep::failure("invalid input");
+        if (blank == message.npos || blank == 0) return SaslStep::failure("invalid input");
         user_ = message.substr(0, blank);
         digest_ = to_lower(message.substr(blank + 1));
         if (digest_.size() != 32) return SaslStep::failure("invalid input: digest length");

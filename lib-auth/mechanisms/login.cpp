@@ -14,7 +14,7 @@ public:
     SaslStep step(std::string_view message) override {
         if (message.find('\0') != message.npos) return SaslStep::failure("invalid input");
         if (user_.empty()) {
-            if (message.empty()) return SaslStep::failure("Empty username");
+            if (message.empty()) return SaslStep::check_password("", {}, "");  // refused for its name
             user_ = message;
             return SaslStep::challenge("Password:");
         }

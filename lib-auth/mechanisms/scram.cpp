@@ -34,7 +34,7 @@ std::optional<std::string> decode_saslname(std::string_view text) {
             return std::nullopt;
         }
     }
-    if (out.empty() || out.find('\0') != out.npos) return std::nullopt;
+    if (out.find('\0') != out.npos) return std::nullopt;
     return out;
 }
 
@@ -110,7 +110,7 @@ private:
         if (!fields[1].empty()) {
             auto name = attribute(fields[1], 'a');
             auto decoded = name ? decode_saslname(*name) : std::nullopt;
-            if (!decoded) return SaslStep::failure("invalid authorization identity");
+            if (!decoded || decoded->empty()) return SaslStep::failure("invalid authorization identity");
             authorization_ = std::move(*decoded);
         }
         client_first_bare_ = message.substr(gs2_header_.size());

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "lib-auth/passdb/drivers.h"
+#include "lib-auth/passdb/system-password.h"
 
 namespace culver::passdb {
 
@@ -25,10 +26,7 @@ public:
         if (error != 0 && error != ENOENT && error != ESRCH)
             return fail(Error::from_errno(error, fmt::format("getpwnam_r({})", request.user)));
         if (!found) return reply;
-        reply.verdict = Verdict::Match;
-        reply.has_password = true;
-        reply.password = SecretString(entry.pw_passwd ? entry.pw_passwd : "");
-        return reply;
+        return system_password_reply(entry.pw_passwd ? entry.pw_passwd : "");
     }
 };
 }  // namespace

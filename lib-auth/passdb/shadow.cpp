@@ -1,5 +1,6 @@
 // passdb shadow: the hash in /etc/shadow, which only a process with root's rights may read (PamBackend).
 #include "lib-auth/passdb/drivers.h"
+#include "lib-auth/passdb/system-password.h"
 
 namespace culver::passdb {
 
@@ -20,10 +21,7 @@ public:
         PamAnswer answer = TRY(backend_->authenticate(call));
         if (answer.temporary_failure) return fail(ErrorCode::Unavailable, answer.error);
         if (answer.verdict != Verdict::Match) return reply;
-        reply.verdict = Verdict::Match;
-        reply.has_password = true;
-        reply.password = std::move(answer.secret);
-        return reply;
+        return system_password_reply(answer.secret.reveal());
     }
 
 private:
