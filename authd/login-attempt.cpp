@@ -39,7 +39,21 @@ void LoginAttempt::abandon() {
 
 void LoginAttempt::begin(std::optional<std::string> response) {
     message_ = std::move(response);
+    if (std::string_view problem = certificate_problem(); !problem.empty()) {
+        if (engine_->settings().verbose)
+            log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), problem));
+        return refuse_now(fmt::format("\treason={}", problem));  // no guess: neither delayed nor counted
+    }
     when_let_in(&LoginAttempt::start);
+}
+
+// What a configuration that asks for certificates has against this client.
+std::string_view LoginAttempt::certificate_problem() const {
+    const AuthSettings& settings = engine_->settings();
+    if (!settings.ssl_require_client_cert) return {};
+    if (!auth_.valid_client_cert) return "Client didn't present valid SSL certificate";
+    if (settings.ssl_username_from_cert && auth_.cert_username.empty()) return "SSL certificate didn't contain username";
+    return {};
 }
 
 // Goes on once the address is not held. It is looked at again each time: of all that were held together the first one to
@@ -132,8 +146,6 @@ bool LoginAttempt::name_user(const SaslStep& step) {
     const AuthSettings& settings = engine_->settings();
     bool by_certificate = settings.ssl_username_from_cert && auth_.valid_client_cert && !auth_.cert_username.empty();
     auto named = engine_->set_user(auth_, by_certificate ? auth_.cert_username : step.user);
-    if (named && settings.ssl_require_client_cert && !auth_.valid_client_cert)
-        named = fail(ErrorCode::InvalidArgument, "Client didn't present valid SSL certificate");
     if (named && !step.authorization.empty()) named = engine_->set_login_user(auth_, step.authorization);
     if (named) return true;
     if (settings.verbose)

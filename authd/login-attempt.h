@@ -54,6 +54,7 @@ public:
 private:
     enum class State { Held, WaitingForClient, SendingFinal, SendingRefusal, Working, Refused, Ended };
 
+    std::string_view certificate_problem() const;
     void start();
     void feed();
     void when_let_in(void (LoginAttempt::*next)());

@@ -8,7 +8,7 @@ using enum SettingType;
 using enum Support;
 
 constexpr SettingSpec kRows[] = {
-    {"auth_anonymous_username", Text, "anonymous", Later, "User name that anonymous logins get.", Area::Auth},
+    {"auth_anonymous_username", Text, "anonymous", Acts, "User name that anonymous logins get.", Area::Auth},
     {"auth_app_password_required", Text, "no", Acts,
      "Logins that must use an app password: no, yes, or a list of services.", Area::Auth},
     {"auth_app_passwords", Text, "", Acts, "SQLite file of app passwords; empty = none.", Area::Auth},
@@ -48,9 +48,9 @@ constexpr SettingSpec kRows[] = {
     {"auth_policy_server_url", Text, "", Later, "URL of the policy server.", Area::Auth},
     {"auth_proxy_self", Text, "", Later, "Address that proxy_maybe takes for this host.", Area::Auth},
     {"auth_realms", Text, "", Acts, "Realms that SASL mechanisms offer.", Area::Auth},
-    {"auth_ssl_require_client_cert", Flag, "no", Later, "Log nobody in without a valid client certificate.",
+    {"auth_ssl_require_client_cert", Flag, "no", Acts, "Log nobody in without a valid client certificate.",
      Area::AuthLogin},
-    {"auth_ssl_username_from_cert", Flag, "no", Later, "Take the user name from the client certificate.",
+    {"auth_ssl_username_from_cert", Flag, "no", Acts, "Take the user name from the client certificate.",
      Area::AuthLogin},
     {"auth_stats", Flag, "no", Later, "Count authentication for the old statistics.", Area::Auth},
     {"auth_use_winbind", Flag, "no", Later, "Use winbind for NTLM and SPNEGO.", Area::Auth},

@@ -34,7 +34,7 @@ constexpr SettingSpec kRows[] = {
     {"ssl", Choice, "yes", Acts, "TLS: no, yes (offered), required (no login without it).", Area::Ssl,
      "no yes required"},
     {"ssl_ca", Text, "", Acts, "Authorities of client certificates.", Area::Ssl},
-    {"ssl_cert_username_field", Text, "commonName", Later, "Field of a client certificate with the user name.",
+    {"ssl_cert_username_field", Text, "commonName", Acts, "Field of a client certificate with the user name.",
      Area::Ssl},
     {"ssl_cipher_list", Text,
      "ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH", Acts,
@@ -52,7 +52,7 @@ constexpr SettingSpec kRows[] = {
     {"ssl_min_protocol", Text, "TLSv1.2", Acts, "Oldest version of TLS.", Area::Ssl},
     {"ssl_options", Text, "", Later, "Options: compression, no_ticket.", Area::Ssl},
     {"ssl_prefer_server_ciphers", Flag, "no", Acts, "The server's order of ciphers counts.", Area::Ssl},
-    {"ssl_require_crl", Flag, "yes", Later, "Revocation lists of client certificates must be there.", Area::Ssl},
+    {"ssl_require_crl", Flag, "yes", Acts, "Revocation lists of client certificates must be there.", Area::Ssl},
     {"ssl_verify_client_cert", Flag, "no", Acts, "Ask clients for a certificate.", Area::Ssl},
     {"verbose_ssl", Flag, "no", Acts, "Log each TLS failure and warning.", Area::Ssl},
 };
