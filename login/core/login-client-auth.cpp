@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "lib-base/log.h"
+#include "lib-base/text.h"
 #include "lib-net/socket.h"
 #include "login/core/login-client.h"
 #include "login/core/login-server.h"
@@ -116,47 +117,66 @@ long LoginClient::seconds_in_attempt() const {
 }
 
 void LoginClient::fail_auth(const AuthReply& reply) {
+    using Kind = AuthFailure::Kind;
     state_ = State::Talking;
     if (!reply.user.empty()) user_ = reply.user;
-    AuthFailure failure{AuthFailure::Kind::Failed, reply.reason};
-    auto set = [&](AuthFailure::Kind kind, std::string text) {
-        failure.kind = kind;
-        if (failure.text.empty()) failure.text = std::move(text);
+    if (reply.find("nologin")) return refuse_login(reply);
+    struct Code {
+        std::string_view code;
+        Kind with_reason, without;
+        std::string_view text, in_log;
+    };
+    // A disabled account is told only with a reason of the administrator's: otherwise it looks like a wrong password.
+    static constexpr Code kCodes[] = {
+        {"", Kind::Alert, Kind::Failed, "Authentication failed.", "auth failed"},
+        {"authz_fail", Kind::NotAuthorized, Kind::NotAuthorized, "Authorization failed", "authorization failed"},
+        {"user_disabled", Kind::Alert, Kind::Failed, "Authentication failed.", "user disabled"},
+        {"pass_expired", Kind::Expired, Kind::Expired, "Authentication failed.", "password expired"},
+        {"invalid_base64", Kind::BadBase64, Kind::BadBase64, "Invalid base64 data in initial response", "sent invalid base64"},
+        {"auth_mech_invalid", Kind::Alert, Kind::Alert, "Authentication failed.", "tried to use unsupported auth mechanism"},
+        {"auth_mech_ssl_required", Kind::NeedsTls, Kind::NeedsTls, "Authentication failed.", "auth failed"},
+        {"anonymous_denied", Kind::NoLogin, Kind::NoLogin, "Authentication failed.", "auth failed"},
     };
     if (reply.code == "temp_fail") {
-        failure.text.clear();
-        set(AuthFailure::Kind::Temporary, temporary_failure_text());
-    } else if (reply.code == "authz_fail") {
-        set(AuthFailure::Kind::NotAuthorized, "Authorization failed.");
-    } else if (reply.code == "user_disabled") {
-        set(AuthFailure::Kind::Disabled, "Account is disabled.");
-    } else if (reply.code == "pass_expired") {
-        set(AuthFailure::Kind::Expired, "Password expired.");
-    } else if (reply.code == "invalid_base64") {
-        set(AuthFailure::Kind::BadBase64, "Invalid base64 data in initial response");
-    } else {
-        set(AuthFailure::Kind::Failed, "Authentication failed.");
-    }
-    if (failure.kind == AuthFailure::Kind::Temporary)
         log_event(fmt::format("Login failed: authentication is temporarily unavailable (waited {} secs)", seconds_in_attempt()));
-    else
-        log_attempt_failure("auth failed");
+        return on_auth_failure({Kind::Temporary, temporary_failure_text()});
+    }
+    const auto* found = std::ranges::find(kCodes, reply.code, &Code::code);
+    const Code& code = found == std::end(kCodes) ? kCodes[0] : *found;
+    log_attempt_failure(code.in_log);
+    if (reply.reason.empty()) on_auth_failure({code.without, std::string(code.text)});
+    else on_auth_failure({code.with_reason, reply.reason});
+}
+
+// The password is right, but the account is not served here.
+void LoginClient::refuse_login(const AuthReply& reply) {
+    state_ = State::Talking;
+    AuthFailure failure{AuthFailure::Kind::NoLogin, reply.reason};
+    if (const std::string* host = reply.find("host")) {
+        const std::string* user = reply.find("destuser");
+        const std::string* port = reply.find("port");
+        failure.elsewhere_host = *host;
+        failure.elsewhere_user = user ? *user : user_;
+        failure.elsewhere_port = port ? parse_uint32(*port).value_or(0) : 0;
+    }
+    if (failure.text.empty())
+        failure.text = failure.elsewhere_host.empty() ? "Login disabled for this user" : "Try this server instead.";
+    log_event("Login refused: the account may not log in (nologin)");
     on_auth_failure(failure);
 }
 
 void LoginClient::on_auth_ok(const AuthReply& reply) {
     user_ = reply.user;
-    if (reply.find("nologin")) {
-        state_ = State::Talking;
-        log_event("Login refused: the account may not log in (nologin)");
-        on_auth_failure({AuthFailure::Kind::NoLogin, reply.reason.empty() ? "Login disabled." : reply.reason});
-        if (state_ != State::Gone) process_input();
-        return;
-    }
     if (reply.find("proxy")) {
         state_ = State::Talking;
         log_error(fmt::format("user {}: passdb asks for proxying, which this server does not do; remove the proxy field", user_));
-        on_auth_failure({AuthFailure::Kind::Internal, "Internal login failure. Refer to server log for more information."});
+        on_auth_failure({AuthFailure::Kind::Internal, "Account is temporarily unavailable."});
+        if (state_ != State::Gone) process_input();
+        return;
+    }
+    if (reply.find("nologin")) {
+        refuse_login(reply);
+        if (state_ != State::Gone) process_input();
         return;
     }
     LoginHandover handover;
@@ -214,7 +234,7 @@ void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& c
     if (code == "limit")
         on_auth_failure({AuthFailure::Kind::Limit, text.empty() ? "Maximum number of connections exceeded" : text});
     else
-        on_auth_failure({AuthFailure::Kind::Internal, "Internal login failure. Refer to server log for more information."});
+        on_auth_failure({AuthFailure::Kind::Internal, "Internal error occurred. Refer to server log for more information."});
     disconnect(text.empty() ? "Internal login failure" : text);
 }
 

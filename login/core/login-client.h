@@ -35,6 +35,26 @@ struct Arrival {
     std::string session;
 };
 
+// Why a login was refused, for the protocol to say.
+struct AuthFailure {
+    enum class Kind {
+        Failed,         // name or password
+        Alert,          // a reason that the user should read
+        Temporary,
+        NotAuthorized,  // may not become whom he asked for
+        Expired,
+        NoLogin,        // somebody must change the account
+        NeedsTls,
+        BadBase64,
+        Limit,
+        Internal,
+    } kind;
+    std::string text;  // for the client; never empty
+    // The account lives elsewhere: its name and host there, if the client may be told.
+    std::string elsewhere_user = {}, elsewhere_host = {};
+    std::uint32_t elsewhere_port = 0;
+};
+
 class LoginClient {
 public:
     LoginClient(LoginServer& server, Arrival arrival, LoginSettings settings);
@@ -59,10 +79,6 @@ protected:
     // Takes complete commands out of input(); called whenever there is more, but not while is_busy().
     virtual void on_input() = 0;
     virtual void on_challenge(const std::string& challenge) = 0;
-    struct AuthFailure {
-        enum class Kind { Failed, Temporary, NotAuthorized, Disabled, Expired, NoLogin, BadBase64, Limit, Internal } kind;
-        std::string text;  // for the client; never empty
-    };
     virtual void on_auth_failure(const AuthFailure& failure) = 0;
     virtual void send_bye(std::string_view text) = 0;
     virtual std::string tag_for_handover() const = 0;
@@ -96,6 +112,7 @@ protected:
     void note_refused_plaintext() { refused_plaintext_ = true; ++attempts_; }
     void note_unsupported_mechanism() { unsupported_mechanism_ = true; ++attempts_; }
     void note_invalid_response() { ++attempts_; }
+    const std::string& mechanism() const { return mechanism_; }
     bool awaits_response() const { return state_ == State::AwaitsResponse; }
     // An information line with this connection's addresses.
     void log_hint(std::string_view text) const { log_event(text); }
@@ -122,6 +139,7 @@ private:
     void log_attempt_failure(std::string_view what);
     long seconds_in_attempt() const;
     void fail_auth(const AuthReply& reply);
+    void refuse_login(const AuthReply& reply);
     void on_handover_reply(bool ok, long mail_pid, const std::string& code, const std::string& text);
     void log_event(std::string_view text, long mail_pid = 0, LogLevel level = LogLevel::Info) const;
     std::string disconnect_detail() const;

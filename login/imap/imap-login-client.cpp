@@ -26,11 +26,41 @@ void explicit_wipe(std::string& text) {
     text.clear();
 }
 
-std::string_view response_code(int kind) {
-    static constexpr std::string_view kCodes[] = {"AUTHENTICATIONFAILED", "UNAVAILABLE", "AUTHORIZATIONFAILED",
-                                                  "CONTACTADMIN",         "EXPIRED",     "CONTACTADMIN",
-                                                  "",                     "LIMIT",       "UNAVAILABLE"};
-    return kCodes[kind];
+std::string_view response_code(AuthFailure::Kind kind) {
+    using enum AuthFailure::Kind;
+    switch (kind) {
+        case Failed: return "AUTHENTICATIONFAILED";
+        case Alert: return "ALERT";
+        case NotAuthorized: return "AUTHORIZATIONFAILED";
+        case Expired: return "EXPIRED";
+        case NoLogin: return "CONTACTADMIN";
+        case NeedsTls: return "PRIVACYREQUIRED";
+        case Limit: return "LIMIT";
+        case BadBase64:
+        case Temporary:
+        case Internal: break;
+    }
+    return "UNAVAILABLE";
+}
+
+// RFC 2221: imap://user;AUTH=mechanism@host:port/
+std::string referral(const AuthFailure& failure, std::string_view mechanism) {
+    std::string url = "REFERRAL imap://";
+    for (char c : failure.elsewhere_user) {
+        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                              std::string_view("-_.~").find(c) != std::string_view::npos;
+        url += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    url += fmt::format(";AUTH={}@{}", mechanism, failure.elsewhere_host);
+    if (failure.elsewhere_port != 0 && failure.elsewhere_port != 143) url += fmt::format(":{}", failure.elsewhere_port);
+    return url + '/';
+}
+
+// One line, whatever a database says, and a response code that ends where it should.
+std::string one_line(std::string text) {
+    for (char& c : text)
+        if (c == '\r' || c == '\n' || c == '\0') c = ' ';
+    return text;
 }
 
 }  // namespace
@@ -212,11 +242,11 @@ bool ImapLoginClient::take_response_line() {
 
 void ImapLoginClient::on_auth_failure(const AuthFailure& failure) {
     if (failure.kind == AuthFailure::Kind::BadBase64) return reply("BAD " + failure.text);
-    // One line whatever a database says.
-    std::string text = failure.text;
-    for (char& c : text)
-        if (c == '\r' || c == '\n' || c == '\0') c = ' ';
-    reply(fmt::format("NO [{}] {}", response_code(static_cast<int>(failure.kind)), text));
+    const std::string text = one_line(failure.text);
+    if (!failure.elsewhere_host.empty() && failure.elsewhere_host.find_first_of("]/ ") == std::string::npos)
+        reply(fmt::format("NO [{}] {}", one_line(referral(failure, mechanism())), text));
+    else
+        reply(fmt::format("NO [{}] {}", response_code(failure.kind), text));
     if (failure.kind == AuthFailure::Kind::Limit) send_bye(text);
 }
 
