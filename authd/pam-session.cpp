@@ -2,6 +2,7 @@
 
 #include <security/pam_appl.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -12,10 +13,17 @@ namespace culver {
 
 namespace {
 constexpr int kMessageLimit = 32;
+constexpr std::size_t kShownLimit = 1024;
 
 struct Conversation {
     const PamCall* call;
     std::string shown;  // what the modules said to the user
+
+    void show(std::string_view message) {
+        if (shown.size() >= kShownLimit) return;
+        if (!shown.empty()) shown += "; ";
+        shown += message.substr(0, kShownLimit - std::min(kShownLimit, shown.size()));
+    }
 };
 
 // The modules' questions: the name when they echo, the password when they do not.
@@ -30,8 +38,7 @@ int converse(int count, const pam_message** messages, pam_response** responses, 
             case PAM_PROMPT_ECHO_OFF: answers[i].resp = ::strdup(conversation.call->password.c_str()); break;
             case PAM_ERROR_MSG:
             case PAM_TEXT_INFO:
-                if (!conversation.shown.empty()) conversation.shown += "; ";
-                if (conversation.shown.size() < 1024) conversation.shown += messages[i]->msg;
+                conversation.show(messages[i]->msg);
                 break;
             default: break;
         }
@@ -43,14 +50,18 @@ int converse(int count, const pam_message** messages, pam_response** responses, 
 // authd delays refusals itself, without holding a process for it.
 void no_delay(int, unsigned, void*) {}
 
+constexpr std::string_view kAuthenticate = "pam_authenticate()";
+
 std::string describe(pam_handle_t* handle, std::string_view what, int status, const PamCall& call) {
     std::string text = fmt::format("{} failed: {}", what, ::pam_strerror(handle, status));
-    if (status == PAM_AUTH_ERR) text += " (Password mismatch?)";
+    if (status == PAM_USER_UNKNOWN && what == kAuthenticate) text = "unknown user";
+    if (status == PAM_AUTH_ERR && what == kAuthenticate) text += " (Password mismatch?)";
     std::string file = "/etc/pam.d/" + call.service;
-    if (::access(file.c_str(), F_OK) != 0 && ::access("/etc/pam.conf", F_OK) != 0)
-        text += fmt::format(" ({} missing?)", file);
+    if (::access(file.c_str(), F_OK) != 0) text += fmt::format(" ({} missing?)", file);
     return text;
 }
+
+// The modules could not tell. (Dovecot takes these for a wrong password.)
 
 bool is_temporary(int status) {
     return status == PAM_SYSTEM_ERR || status == PAM_BUF_ERR || status == PAM_ABORT || status == PAM_SERVICE_ERR ||
@@ -72,17 +83,19 @@ PamAnswer converse_with(pam_handle_t* handle, const PamCall& call) {
     ::pam_set_item(handle, PAM_RUSER, call.user.c_str());
     ::pam_set_item(handle, PAM_TTY, "dovecot");  // as log readers know it
     ::pam_set_item(handle, PAM_FAIL_DELAY, reinterpret_cast<const void*>(no_delay));
-    if (int status = ::pam_authenticate(handle, PAM_SILENT); status != PAM_SUCCESS)
-        return failed(handle, "pam_authenticate()", status, call);
-    if (int status = ::pam_acct_mgmt(handle, PAM_SILENT); status != PAM_SUCCESS)
-        return failed(handle, "pam_acct_mgmt()", status, call);
+    // In Dovecot's order.
+    if (int status = ::pam_authenticate(handle, 0); status != PAM_SUCCESS)
+        return failed(handle, kAuthenticate, status, call);
     if (call.setcred)
-        if (int status = ::pam_setcred(handle, PAM_ESTABLISH_CRED | PAM_SILENT); status != PAM_SUCCESS)
+        if (int status = ::pam_setcred(handle, PAM_ESTABLISH_CRED); status != PAM_SUCCESS)
             return failed(handle, "pam_setcred()", status, call);
+    if (int status = ::pam_acct_mgmt(handle, 0); status != PAM_SUCCESS)
+        return failed(handle, "pam_acct_mgmt()", status, call);
     if (call.session) {
-        if (int status = ::pam_open_session(handle, PAM_SILENT); status != PAM_SUCCESS)
+        if (int status = ::pam_open_session(handle, 0); status != PAM_SUCCESS)
             return failed(handle, "pam_open_session()", status, call);
-        ::pam_close_session(handle, PAM_SILENT);
+        if (int status = ::pam_close_session(handle, 0); status != PAM_SUCCESS)
+            return failed(handle, "pam_close_session()", status, call);
     }
     PamAnswer answer;
     answer.verdict = Verdict::Match;

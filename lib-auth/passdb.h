@@ -31,7 +31,8 @@ struct PassDbReply {
     SecretString password;                   // of lookup: as stored, e.g. "{PLAIN}secret"
     bool has_password = false;
     AuthFields fields;   // expanded; userdb_* included
-    std::string reason;  // for the log and, as field `reason`, for the client
+    std::string reason;  // for the log
+    std::string message;  // of a refusal, for the client; empty as a rule
 };
 
 class PassDb {

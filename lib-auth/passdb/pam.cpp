@@ -40,6 +40,9 @@ public:
         if (password.reveal().find('\0') != std::string_view::npos) return reply;
         PamCall call = defaults_;
         call.service = defaults_.service == "*" ? request.service : TRY(expand_for_request(defaults_.service, request));
+        // Clients may say what %s is; it is the name of a file below /etc/pam.d and nothing else.
+        if (call.service.empty() || call.service.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
+            return fail(ErrorCode::InvalidArgument, fmt::format("'{}' is no PAM service", call.service));
         call.user = request.user;
         call.password = password.reveal();
         call.remote_ip = request.remote_ip;
@@ -50,14 +53,20 @@ public:
         if (answer->temporary_failure) return fail(ErrorCode::Unavailable, answer->error);
         reply.verdict = answer->verdict;
         reply.reason = answer->error;
-        if (show_message_ && !answer->message.empty() && reply.verdict != Verdict::Match)
-            reply.fields.set("reason", answer->message);
-        if (reply.verdict == Verdict::Match && !answer->user.empty() && answer->user != request.user)
-            reply.fields.set("user", answer->user);
+        if (show_message_ && reply.verdict != Verdict::Match) reply.message = answer->message;
+        if (reply.verdict == Verdict::Match && answer->user != request.user) rename(reply, answer->user);
         return reply;
     }
 
 private:
+    // A module has changed PAM_USER.
+    static void rename(PassDbReply& reply, const std::string& user) {
+        if (!user.empty() && user.find_first_of("\r\n\t") == user.npos) return reply.fields.set("user", user);
+        reply.verdict = Verdict::Mismatch;
+        reply.reason = user.empty() ? "username attempted to be changed to empty"
+                                    : "username attempted to be changed to one with control characters";
+    }
+
     PamBackend* backend_;
     PamCall defaults_;
     bool show_message_;
