@@ -66,13 +66,12 @@ void check_protocols(const Settings& settings, Findings& out) {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kPassDbs = {"checkpassword", "ldap",   "pam", "passwd",
-                                                      "passwd-file",   "shadow", "sql", "static"};
+constexpr std::array<std::string_view, 9> kPassDbs = {"checkpassword", "ldap",   "oauth2", "pam",   "passwd",
+                                                      "passwd-file",   "shadow", "sql",    "static"};
 constexpr std::array<std::string_view, 7> kUserDbs = {"checkpassword", "ldap", "passwd", "passwd-file",
                                                       "prefetch",      "sql",  "static"};
 // Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 7> kOtherDbs = {"bsdauth", "dict",     "imap", "lua",
-                                                       "oauth2",  "vpopmail", "nss"};
+constexpr std::array<std::string_view, 6> kOtherDbs = {"bsdauth", "dict", "imap", "lua", "vpopmail", "nss"};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
@@ -80,7 +79,7 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
                   Findings& out) {
     if (known) return;
     std::string drivers =
-        kind == "passdb" ? "checkpassword, ldap, pam, passwd, passwd-file, shadow, sql or static"
+        kind == "passdb" ? "checkpassword, ldap, oauth2, pam, passwd, passwd-file, shadow, sql or static"
                          : "checkpassword, ldap, passwd, passwd-file, prefetch, sql or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
