@@ -1,6 +1,6 @@
 // VerdictCache: which password matched which stored hash, so that a login that comes again costs no SHA512-CRYPT.
 //
-// An entry is a keyed hash (HMAC-SHA256 under a random key of this process) of the stored hash, the user and the
+// An entry is a keyed hash (BLAKE2b under a random key of this process) of the stored hash, the user and the
 // password, with the verdict and its end. Neither a password nor a stored hash can be read from it, and a changed
 // stored hash gives another key, so that nothing outlives a change. The databases are still asked each time: extra
 // fields, allow_nets and everything else that depends on the client is decided anew. Bounded; thread-safe.

@@ -17,11 +17,11 @@ public:
     std::string default_scheme() const override { return source_->config().default_pass_scheme; }
 
     Result<PassDbReply> lookup(const AuthRequest& request) override {
-        return to_reply(TRY(source_->one_row(query_, request, "Password")));
+        return to_reply(TRY(source_->one_row(query_, request, SqlSource::Rows::OnlyOne)));
     }
 
     std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest& request) override {
-        auto row = source_->one_row_at_once(query_, request, "Password");
+        auto row = source_->one_row_at_once(query_, request, SqlSource::Rows::OnlyOne);
         if (!row || !*row) return std::nullopt;
         return to_reply(std::move(**row));
     }

@@ -37,7 +37,18 @@ Result<std::vector<std::string>> expand_parameters(const SqlQuery& query, const 
     return out;
 }
 
-// Takes the rows of a query of which there should be one at most.
+std::string cache_key(const std::string& text, const std::vector<std::string>& parameters) {
+    std::string key = text;
+    // Each with its length, so that no two lists run together.
+    for (const std::string& parameter : parameters) {
+        std::uint64_t size = parameter.size();
+        key.append(reinterpret_cast<const char*>(&size), sizeof size);
+        key += parameter;
+    }
+    return key;
+}
+
+// Takes the first row of a query, and counts.
 struct OneRow {
     std::optional<SqlRow> found;
     int rows = 0;
@@ -48,28 +59,34 @@ struct OneRow {
             return rows < 2;
         };
     }
-    Result<std::optional<SqlRow>> result(std::string_view what) {
-        if (rows > 1) return fail(ErrorCode::Corrupt, fmt::format("{} query returned multiple matches", what));
+    Result<std::optional<SqlRow>> result(SqlSource::Rows wanted) {
+        if (rows > 1 && wanted == SqlSource::Rows::OnlyOne)
+            return fail(ErrorCode::Corrupt, "Password query returned multiple matches");
         return std::move(found);
     }
 };
 }  // namespace
 
-Result<std::optional<SqlRow>> SqlSource::one_row(const SqlQuery& query, const AuthRequest& request,
-                                                 std::string_view what) {
+Result<std::optional<SqlRow>> SqlSource::one_row(const SqlQuery& query, const AuthRequest& request, Rows rows) {
     OneRow row;
     TRY(database_->query(query.text, TRY(expand_parameters(query, request)), row.visitor()));
-    return row.result(what);
+    return row.result(rows);
 }
 
 std::optional<Result<std::optional<SqlRow>>> SqlSource::one_row_at_once(const SqlQuery& query,
                                                                         const AuthRequest& request,
-                                                                        std::string_view what) {
+                                                                        Rows rows) {
     auto parameters = expand_parameters(query, request);
     if (!parameters) return std::nullopt;
+    auto stamp = database_->stamp();
+    if (!stamp) return std::nullopt;
+    const std::string key = cache_key(query.text, *parameters);
+    const auto now = RowCache::Clock::now();
+    if (auto known = row_cache_.find(key, *stamp, now)) return Result<std::optional<SqlRow>>(std::move(known));
     OneRow row;
     if (!database_->query_at_once(query.text, *parameters, row.visitor())) return std::nullopt;
-    return row.result(what);
+    if (row.rows == 1) row_cache_.put(key, *stamp, *row.found, now);
+    return row.result(rows);
 }
 
 }  // namespace culver

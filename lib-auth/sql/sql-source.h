@@ -17,16 +17,19 @@ public:
     static Result<std::shared_ptr<SqlSource>> open(const std::string& args, const DriverContext& context);
 
     const SqlConfig& config() const { return config_; }
-    // The only row of a query; nothing if there is none. Corrupt if there are several.
-    Result<std::optional<SqlRow>> one_row(const SqlQuery& query, const AuthRequest& request, std::string_view what);
+    // Of several rows: a password_query must not have them (Corrupt), of a user_query the first one counts.
+    enum class Rows { OnlyOne, First };
+    // The row of a query; nothing if there is none.
+    Result<std::optional<SqlRow>> one_row(const SqlQuery& query, const AuthRequest& request, Rows rows);
     // The same without waiting, for the event loop; nothing if it would have to.
     std::optional<Result<std::optional<SqlRow>>> one_row_at_once(const SqlQuery& query, const AuthRequest& request,
-                                                                 std::string_view what);
+                                                                 Rows rows);
     SqliteDatabase& database() { return *database_; }
 
 private:
     SqlConfig config_;
     std::unique_ptr<SqliteDatabase> database_;
+    RowCache row_cache_{4096};
 };
 
 }  // namespace culver

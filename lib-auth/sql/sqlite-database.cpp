@@ -39,8 +39,15 @@ struct SqliteDatabase::Connection {
     }
 };
 
-SqliteDatabase::SqliteDatabase(std::string path) : path_(std::move(path)) {}
+SqliteDatabase::SqliteDatabase(std::string path) : path_(std::move(path)), log_path_(path_ + "-wal") {}
 SqliteDatabase::~SqliteDatabase() = default;
+
+std::optional<DatabaseStamp> SqliteDatabase::stamp() const {
+    struct stat file, log;
+    if (::stat(path_.c_str(), &file) != 0) return std::nullopt;
+    bool has_log = ::stat(log_path_.c_str(), &log) == 0;
+    return DatabaseStamp{FileStamp(file), has_log ? FileStamp(log) : FileStamp()};
+}
 
 // An open connection to the file that has this name now; it may have been replaced by another one.
 std::unique_ptr<SqliteDatabase::Connection> SqliteDatabase::take_idle(const struct stat& file) {

@@ -9,15 +9,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "lib-auth/sql/row-cache.h"
 #include "lib-base/result.h"
 
 namespace culver {
-
-// A row: column names with their values; NULL values are left out.
-using SqlRow = std::vector<std::pair<std::string, std::string>>;
 
 class SqliteDatabase {
 public:
@@ -36,6 +33,9 @@ public:
     std::optional<Status> query_at_once(const std::string& text, const std::vector<std::string>& parameters,
                                         const std::function<bool(const SqlRow&)>& visit);
 
+    // What tells that the database was written to; nothing if there is no such file.
+    std::optional<DatabaseStamp> stamp() const;
+
 private:
     struct Connection;
     enum class Patience { None, Seconds };
@@ -45,7 +45,7 @@ private:
     Status run(std::unique_ptr<Connection> connection, Patience patience, const std::string& text,
                const std::vector<std::string>& parameters, const std::function<bool(const SqlRow&)>& visit);
 
-    const std::string path_;
+    const std::string path_, log_path_;
     std::atomic<bool> is_slow_{false};  // the last query took long
     std::mutex mutex_;                  // guards idle_
     std::vector<std::unique_ptr<Connection>> idle_;

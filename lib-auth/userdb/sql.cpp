@@ -13,11 +13,11 @@ public:
     Work work(const AuthRequest&) override { return Work::Blocking; }
 
     Result<UserDbReply> lookup(const AuthRequest& request) override {
-        return to_reply(TRY(source_->one_row(query_, request, "User")));
+        return to_reply(TRY(source_->one_row(query_, request, SqlSource::Rows::First)));
     }
 
     std::optional<Result<UserDbReply>> lookup_at_once(const AuthRequest& request) override {
-        auto row = source_->one_row_at_once(query_, request, "User");
+        auto row = source_->one_row_at_once(query_, request, SqlSource::Rows::First);
         if (!row || !*row) return std::nullopt;
         return to_reply(**row);
     }

@@ -225,6 +225,59 @@ TEST_F(SqlAtOnceTest, ASlowQueryStaysOffTheLoop) {
     EXPECT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
 }
 
+TEST_F(SqlAtOnceTest, ARowIsKeptOnlyWhileTheFileIsTheSame) {
+    ASSERT_EQ(log_in("alice@example.test", "secret"), AuthResult::Ok);
+    // Older than the clock of any file system can be wrong, so that rows are kept; then each change is seen, however
+    // quickly it follows.
+    ::usleep(80'000);
+    for (int round = 0; round < 20; ++round) {
+        std::string fresh = "p" + std::to_string(round);
+        EXPECT_NE(log_in_at_once("alice@example.test", fresh), AuthResult::Ok) << round;
+        EXPECT_NE(log_in_at_once("alice@example.test", fresh), AuthResult::Ok) << round;
+        run("UPDATE users SET password = '{PLAIN}" + fresh + "' WHERE username = 'alice'");
+        EXPECT_EQ(log_in_at_once("alice@example.test", fresh), AuthResult::Ok) << round;
+        if (round % 5 == 0) ::usleep(60'000);
+    }
+    run("PRAGMA journal_mode = WAL");
+    log_in("alice@example.test", "p19");
+    sqlite3* writer = nullptr;
+    ASSERT_EQ(sqlite3_open((base + ".db").c_str(), &writer), SQLITE_OK);
+    for (int round = 0; round < 20; ++round) {
+        std::string fresh = "w" + std::to_string(round);
+        if (round % 5 == 0) ::usleep(60'000);
+        EXPECT_EQ(log_in_at_once("alice@example.test", fresh), AuthResult::Mismatch);
+        std::string sql = "UPDATE users SET password = '{PLAIN}" + fresh + "' WHERE username = 'alice'";
+        ASSERT_EQ(sqlite3_exec(writer, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+        EXPECT_EQ(log_in_at_once("alice@example.test", fresh), AuthResult::Ok) << "the change is in the log alone";
+    }
+    sqlite3_close(writer);
+    std::remove((base + ".db-wal").c_str());
+    std::remove((base + ".db-shm").c_str());
+}
+
+TEST(RowCache, KeepsRowsOfOneStateOfTheFile) {
+    RowCache cache(100);
+    auto now = RowCache::Clock::now();
+    DatabaseStamp stamp;
+    stamp.file.inode = 1;
+    EXPECT_EQ(cache.find("q", stamp, now), std::nullopt);
+    cache.put("q", stamp, {{"a", "b"}}, now);
+    EXPECT_EQ(cache.find("q", stamp, now), (SqlRow{{"a", "b"}}));
+    EXPECT_EQ(cache.find("r", stamp, now), std::nullopt);
+    EXPECT_EQ(cache.find("q", stamp, now + std::chrono::milliseconds(1001)), std::nullopt) << "a query may know the time";
+    cache.put("q", stamp, {{"a", "b"}}, now);
+    DatabaseStamp other = stamp;
+    other.log.size = 1;
+    EXPECT_EQ(cache.find("q", other, now), std::nullopt);
+    EXPECT_EQ(cache.find("q", stamp, now), std::nullopt) << "what was read before the change is gone";
+    for (int i = 0; i < 1000; ++i) cache.put(std::to_string(i), stamp, {}, now);
+    EXPECT_LE(cache.size(), 100u);
+    DatabaseStamp fresh = stamp;
+    ::clock_gettime(CLOCK_REALTIME, &fresh.file.ctime);
+    cache.put("q", fresh, {}, now);
+    EXPECT_EQ(cache.size(), 100u) << "a file that has just changed may change again unseen";
+}
+
 TEST(TypicalPassword, KnowsWhatAComparisonCosts) {
     struct {
         const char *stored, *kind;
