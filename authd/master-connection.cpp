@@ -176,8 +176,12 @@ void MasterConnection::handle_pass(std::string_view line) {
         if (!self) return;
         std::string reply;
         switch (lookup->credentials.result) {
-            case AuthResult::Ok:
-            case AuthResult::NoCredentials: {
+            case AuthResult::Ok: {
+                // Neither a password nor the word that there is none: the database is wrong.
+                if (lookup->credentials.password.empty() && !lookup->credentials.any_password) {
+                    reply = fmt::format("FAIL\t{}", lookup->id);
+                    break;
+                }
                 if (!is_decodable(lookup->credentials.password)) {
                     reply = fmt::format("FAIL\t{}", lookup->id);
                     append_auth_field(reply, "reason", kNoLookups);
@@ -193,7 +197,7 @@ void MasterConnection::handle_pass(std::string_view line) {
             case AuthResult::Expired: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
             default:
                 reply = fmt::format("FAIL\t{}", lookup->id);
-                if (lookup->credentials.unsupported)
+                if (lookup->credentials.unsupported || lookup->credentials.result == AuthResult::NoCredentials)
                     append_auth_field(reply, "reason", kNoLookups);
                 break;
         }
