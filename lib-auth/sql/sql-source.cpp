@@ -37,6 +37,17 @@ Result<std::vector<std::string>> expand_parameters(const SqlQuery& query, const 
     return out;
 }
 
+std::string cache_key(const std::string& text, const std::vector<std::string>& parameters) {
+    std::string key = text;
+    // Each with its length, so that no two lists run together.
+    for (const std::string& parameter : parameters) {
+        std::uint64_t size = parameter.size();
+        key.append(reinterpret_cast<const char*>(&size), sizeof size);
+        key += parameter;
+    }
+    return key;
+}
+
 // Takes the first row of a query, and counts.
 struct OneRow {
     std::optional<SqlRow> found;
@@ -67,8 +78,14 @@ std::optional<Result<std::optional<SqlRow>>> SqlSource::one_row_at_once(const Sq
                                                                         Rows rows) {
     auto parameters = expand_parameters(query, request);
     if (!parameters) return std::nullopt;
+    auto stamp = database_->stamp();
+    if (!stamp) return std::nullopt;
+    const std::string key = cache_key(query.text, *parameters);
+    const auto now = RowCache::Clock::now();
+    if (auto known = row_cache_.find(key, *stamp, now)) return Result<std::optional<SqlRow>>(std::move(known));
     OneRow row;
     if (!database_->query_at_once(query.text, *parameters, row.visitor())) return std::nullopt;
+    if (row.rows == 1) row_cache_.put(key, *stamp, *row.found, now);
     return row.result(rows);
 }
 

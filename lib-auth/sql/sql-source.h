@@ -29,6 +29,7 @@ public:
 private:
     SqlConfig config_;
     std::unique_ptr<SqliteDatabase> database_;
+    RowCache row_cache_{4096};
 };
 
 }  // namespace culver
