@@ -6,6 +6,10 @@
 
 namespace culver {
 
+namespace {
+constexpr std::size_t kForwardLimit = 64;
+}
+
 bool set_request_field(AuthRequest& request, std::string_view key, std::string_view value) {
     struct Field {
         std::string_view key;
@@ -27,6 +31,16 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
     for (const Field& field : kFields) {
         if (field.key != key) continue;
         request.*field.member = tab_unescape(value);
+        return true;
+    }
+    if (key == "forward_fields") {
+        // Under a prefix of their own: what a proxy in front forwards never takes the place of a database's field.
+        for (std::string_view field : split(tab_unescape(value), '\t')) {
+            if (field.empty() || request.fields.size() >= kForwardLimit) continue;
+            std::size_t equals = field.find('=');
+            request.fields.set(fmt::format("forward_{}", field.substr(0, equals)),
+                               equals == field.npos ? std::string_view() : field.substr(equals + 1), equals != field.npos);
+        }
         return true;
     }
     if (key == "secured") request.secured = true;

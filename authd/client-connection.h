@@ -23,6 +23,8 @@ public:
     bool is_open() const { return lines_ && lines_->is_open(); }
     bool is_login() const { return protocol_ == AuthProtocol::Login; }
     std::uint32_t client_pid() const { return client_pid_; }
+    // Ends every attempt as a temporary failure.
+    void fail_attempts();
 
 private:
     void handle_line(std::string_view line);
@@ -40,6 +42,7 @@ private:
 
     void send(std::string_view line) override;
     void attempt_ended(std::uint32_t id) override;
+    bool is_login_process() const override { return is_login(); }
     void login_proven(std::uint32_t id, ProvenLogin login) override;
 
     AuthServer& server_;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "authd/attempt-lines.h"
+#include "lib-auth/proxy-fields.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 
@@ -42,7 +44,7 @@ void LoginAttempt::begin(std::optional<std::string> response) {
     if (std::string_view problem = certificate_problem(); !problem.empty()) {
         if (engine_->settings().verbose)
             log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), problem));
-        return refuse_now(fmt::format("\treason={}", problem));  // no guess: neither delayed nor counted
+        return refuse_now(fmt::format("\treason={}", problem), problem);  // no guess: neither delayed nor counted
     }
     when_let_in(&LoginAttempt::start);
 }
@@ -67,7 +69,8 @@ void LoginAttempt::when_let_in(void (LoginAttempt::*next)()) {
     }
     state_ = State::Held;
     if (!held_since_) held_since_ = now;
-    if (now - *held_since_ >= kClientTimeout) return refuse_now("\treason=Authentication request timed out");
+    if (now - *held_since_ >= kClientTimeout)
+        return refuse_now("\treason=Authentication request timed out", "held for its wrong guesses until it timed out");
     timer_ = server_.loop().after(hold, [self = shared_from_this(), next] {
         self->timer_.reset();
         self->when_let_in(next);
@@ -95,7 +98,9 @@ JobOrigin LoginAttempt::origin(std::string lane) const {
 
 std::function<void()> LoginAttempt::overload_refusal() {
     return [self = shared_from_this()] {
-        if (self->state_ != State::Ended) self->refuse(AuthResult::InternalFailure);
+        if (self->state_ == State::Ended) return;
+        self->auth_.trail.add("auth", "too much work is waiting");
+        self->refuse(AuthResult::InternalFailure);
     };
 }
 
@@ -107,7 +112,9 @@ void LoginAttempt::answer(std::optional<std::string> bytes) {
     stop_timer();
     State asked = std::exchange(state_, State::Working);
     if (asked == State::SendingRefusal) return refuse(refusal_);  // whatever it says (RFC 7628 §3.2.3)
-    if (!bytes) return refuse_now("\tcode=invalid_base64\treason=Invalid base64 data in continued response");
+    if (!bytes)
+        return refuse_now("\tcode=invalid_base64\treason=Invalid base64 data in continued response",
+                          "sent no valid base64");
     if (asked == State::SendingFinal) {
         if (bytes->empty()) succeed(std::move(*proven_));
         else apply(SaslStep::failure("unexpected data after the end of the exchange"));
@@ -121,7 +128,7 @@ void LoginAttempt::challenge(State state, std::string_view bytes) {
     state_ = state;
     timer_ = server_.loop().after(kClientTimeout, [self = shared_from_this()] {
         self->timer_.reset();
-        self->refuse_now("\treason=Authentication request timed out");
+        self->refuse_now("\treason=Authentication request timed out", "gave no answer in time");
     });
     peer_->send(fmt::format("CONT\t{}\t{}\n", id_, base64_encode(bytes)));
 }
@@ -136,6 +143,7 @@ void LoginAttempt::apply(SaslStep step) {
             if (step.names_user && !auth_.named && !name_user(step)) return;
             if (engine_->settings().verbose && !step.data.empty())
                 log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), step.data));
+            auth_.trail.add(to_lower(auth_.mechanism), step.data.empty() ? "the exchange failed" : step.data);
             auth_.fields.clear();  // what the databases said is for those who have proven themselves
             return refuse(AuthResult::Mismatch);
     }
@@ -150,6 +158,7 @@ bool LoginAttempt::name_user(const SaslStep& step) {
     if (named) return true;
     if (settings.verbose)
         log_info(fmt::format("{}({}): {}", to_lower(auth_.mechanism), auth_.log_identity(), named.error().detail));
+    auth_.trail.add("name", named.error().detail);
     refuse(AuthResult::Mismatch);
     return false;
 }
@@ -234,53 +243,93 @@ void LoginAttempt::succeed(SaslStep step) {
     if (auth_.user.empty() && !name_user(step)) return;
     if (step.has_data) auth_.fields.set("resp", base64_encode(step.data));
     if (auth_.mechanism == "ANONYMOUS") auth_.fields.set("anonymous", "", false);
-    decided(engine_->accept(auth_));
+    auto result = std::make_shared<AuthResult>(AuthResult::InternalFailure);
+    bool runs = server_.run(
+        engine_->accept_work(auth_), origin(engine_->lookup_lane(auth_)),
+        [self = shared_from_this(), result] { *result = self->engine_->accept(self->auth_); },
+        [self = shared_from_this(), result] {
+            if (self->state_ != State::Ended) self->decided(*result);
+        },
+        overload_refusal());
+    if (!runs) refuse(AuthResult::InternalFailure);
 }
 
 void LoginAttempt::decided(AuthResult result) {
     if (result != AuthResult::Ok) return refuse(result);
+    if (peer_->is_login_process() && wants_proxy(auth_)) return finish_proxy();
+    accepted();
+}
+
+// Says where the login belongs; a name is resolved where it holds nobody up.
+void LoginAttempt::finish_proxy() {
+    auto host = proxy_host_to_resolve(auth_);
+    if (!host) {
+        complete_proxy_fields(auth_, {}, engine_->settings().proxy_self);
+        return accepted();
+    }
+    auto found = std::make_shared<Result<std::vector<IpAddress>>>(std::vector<IpAddress>());
+    bool runs = server_.run(
+        Work::Blocking, origin("dns"), [host = *host, found] { *found = resolve_proxy_host(host); },
+        [self = shared_from_this(), found] {
+            if (self->state_ == State::Ended) return;
+            if (!*found) {
+                log_error(fmt::format("proxy({}): {}", self->auth_.log_identity(), found->error().detail));
+                self->auth_.trail.add("proxy", found->error().detail);
+                self->auth_.fields.clear();
+                return self->refuse(AuthResult::InternalFailure);
+            }
+            complete_proxy_fields(self->auth_, **found, self->engine_->settings().proxy_self);
+            self->accepted();
+        },
+        overload_refusal());
+    if (!runs) refuse(AuthResult::InternalFailure);
+}
+
+// OK, or a little later if a database wants it so (delay_until).
+void LoginAttempt::accepted() {
     server_.login_succeeded(auth_);
-    send_ok();
+    auto wait = auth_.delay_until.value_or(std::chrono::system_clock::time_point()) - std::chrono::system_clock::now();
+    if (wait <= std::chrono::seconds(0)) return send_ok();
+    state_ = State::Held;
+    timer_ = server_.loop().after(std::chrono::ceil<std::chrono::milliseconds>(wait), [self = shared_from_this()] {
+        self->timer_.reset();
+        self->send_ok();
+    });
 }
 
 void LoginAttempt::send_ok() {
-    std::string line = fmt::format("OK\t{}", id_);
-    append_auth_field(line, "user", auth_.user);
-    if (auth_.user != auth_.original_user && auth_.master_user.empty())
-        append_auth_field(line, "original_user", auth_.original_user);
-    if (!auth_.master_user.empty()) append_auth_field(line, "auth_user", auth_.master_user);
-    // The last message stands last, as clients expect it.
-    auto last = auth_.fields.find("resp") ? auth_.fields.find("resp")->value : std::string();
-    auth_.fields.remove("resp");
-    auth_.fields.append_to(line);
-    if (!last.empty()) line += "\tresp=" + last;
-    line += '\n';
-    bool goes_on = !auth_.no_login && !auth_.fields.contains("nologin") && !auth_.fields.contains("proxy");
+    if (engine_->settings().verbose || !auth_.master_user.empty()) log_info(login_accepted_line(auth_));
+    std::string line = ok_line(id_, auth_);
+    bool goes_on = !auth_.no_login && !auth_.fields.contains("nologin") && !wants_proxy(auth_);
     if (goes_on) peer_->login_proven(id_, ProvenLogin{std::move(auth_), engine_});
     finish(line);
 }
 
+// One line for each, whatever the settings: an admin has to see which database said what.
+void LoginAttempt::log_refusal() {
+    std::uint64_t skipped = 0;
+    if (!server_.refusal_log().allows(auth_.remote_ip, EventLoop::Clock::now(), skipped)) return;
+    std::string line = login_refused_line(auth_);
+    if (skipped > 0) line += fmt::format(" ({} more of this address were not logged)", skipped);
+    log_info(line);
+}
+
 void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
     state_ = State::Refused;
-    std::string line = fmt::format("FAIL\t{}", id_);
-    // A name that was never read is not echoed; one that was refused is, as it came.
-    if (auth_.named) append_auth_field(line, "user", auth_.user);
-    if (auth_.named && (auth_.translated_user.empty() || auth_.user != auth_.original_user))
-        append_auth_field(line, "original_user", auth_.original_user);
-    if (auth_.no_delay) line += "\tnodelay";
-    if (result == AuthResult::InternalFailure) line += "\tcode=temp_fail";
-    if (result == AuthResult::Disabled) line += "\tcode=user_disabled";
-    if (result == AuthResult::Expired) line += "\tcode=pass_expired";
-    auth_.fields.append_to(line);
-    if (!reason.empty()) append_auth_field(line, "reason", reason);
-    line += '\n';
-    auto delay = auth_.no_delay ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;
+    log_refusal();
+    std::string line = fail_line(id_, auth_, result, reason);
+    auto delay = auth_.fields.contains("nodelay") ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;
     if (result != AuthResult::InternalFailure) server_.guess_failed(auth_, delay);
     if (delay.count() == 0) return finish(line);
     server_.refuse_later(shared_from_this(), std::move(line), delay);
 }
 
-void LoginAttempt::refuse_now(std::string_view fields) { finish(fmt::format("FAIL\t{}{}\n", id_, fields)); }
+// Without a delay: nobody has guessed anything.
+void LoginAttempt::refuse_now(std::string_view fields, std::string_view words) {
+    auth_.trail.add("client", words);
+    log_refusal();
+    finish(fmt::format("FAIL\t{}{}\n", id_, fields));
+}
 
 void LoginAttempt::finish(std::string_view line) {
     if (!peer_) return;

@@ -29,6 +29,8 @@ public:
     virtual void send(std::string_view line) = 0;
     // The last line is sent: the id is free again. The attempt may be destroyed in here.
     virtual void attempt_ended(std::uint32_t id) = 0;
+    // True for login processes: what they hear about proxying is complete.
+    virtual bool is_login_process() const = 0;
     // The login may be picked up by a mail process (login sockets).
     virtual void login_proven(std::uint32_t id, ProvenLogin login) = 0;
 };
@@ -69,9 +71,12 @@ private:
     void refused_by_databases(AuthResult result);
     void succeed(SaslStep step);
     void decided(AuthResult result);
+    void finish_proxy();
+    void accepted();
     void send_ok();
+    void log_refusal();
     void refuse(AuthResult result, std::string_view reason = {});
-    void refuse_now(std::string_view fields);
+    void refuse_now(std::string_view fields, std::string_view words);
     void challenge(State state, std::string_view bytes);
     void stop_timer();
 

@@ -14,6 +14,7 @@
 
 #include "authd/slow-work.h"
 #include "lib-auth/auth-engine.h"
+#include "lib-auth/login-trail.h"
 #include "lib-auth/penalty.h"
 #include "lib-base/unique-fd.h"
 #include "lib-net/event-loop.h"
@@ -54,9 +55,12 @@ public:
     void limit_connections(std::size_t limit, std::function<void(bool full)> on_full);
     // A connected socket, as if it had been accepted.
     void serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights);
+    // Ends every login under way as a temporary failure: the process is about to end.
+    void fail_attempts();
     bool has_connections() const { return !clients_.empty() || !masters_.empty(); }
 
     // For connections.
+    RefusalLogLimit& refusal_log() { return refusal_log_; }
     EventLoop& loop() { return loop_; }
     const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
     PenaltyBox& penalties() { return penalties_; }
@@ -107,6 +111,7 @@ private:
     DriverContext context_;
     std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
     PenaltyBox penalties_;
+    RefusalLogLimit refusal_log_;
     KnownLogins known_logins_;
     std::size_t connection_limit_ = 1000;
     std::function<void(bool full)> on_full_;

@@ -9,6 +9,7 @@ namespace culver {
 struct AuthEngine::PassDbEntry {
     std::unique_ptr<PassDb> database;
     std::string driver;
+    std::string label;  // in a trail: the driver with its file or service
     std::string lane;  // of its waiting work: one for each thing that can hang
     std::vector<std::string> default_fields, override_fields, mechanisms;
     std::vector<std::string> username_filter;
@@ -28,16 +29,22 @@ struct AuthEngine::UserDbEntry {
     bool verbose = false;
 };
 
-// One walk through the passdbs.
+// One walk through the passdbs: those for master users first if it is their login, then the others.
 struct AuthEngine::Chain {
     const SecretString* password = nullptr;  // null: credentials are wanted
-    bool succeeded = false;
-    bool internal_failure = false;
-    bool any_lookup = false;   // at least one database could be asked for credentials
-    bool any_unsupported = false;  // at least one could not
-    AuthResult last = AuthResult::UnknownUser;
-    SecretString credentials;
+    bool begun = false;
+    bool in_masters = false;        // it is among the passdbs with master = yes
+    bool succeeded = false;         // what the result rules have made of the answers so far
+    bool verified = false;          // the password is proven: whatever comes now only adds fields
+    bool is_proof_pending = false;  // credentials for a mechanism, which proves the user later
+    bool internal_failure = false;  // a database that was passed over might have known
+    bool any_password = false;      // the last database that was asked says nopassword
+    bool any_unsupported = false;   // a database gives no credentials away
+    SecretString credentials;       // of the last database that had some
     std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
+    // What the databases that succeeded have said; one that fails leaves no fields behind.
+    AuthFields fields, userdb_fields;
+    bool has_userdb_fields = false;
     std::size_t next = 0;         // the passdb to be asked next
     Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
     bool one_wait = false;        // ask at most one database that waits, and do nothing costly behind it

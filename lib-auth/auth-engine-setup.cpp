@@ -1,4 +1,4 @@
-// AuthEngine: made from settings; user names; userdbs.
+// AuthEngine: made from settings; user names.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -39,6 +39,31 @@ Status check_mechanisms(const std::vector<std::string>& names, bool any_passdb) 
     return {};
 }
 
+// passwd-file(/etc/dovecot/users), pam(dovecot), static: never what may be a secret in its args.
+std::string passdb_label(const PassDbSettings& db) {
+    std::string_view args = trim(db.args), shown;
+    if (std::size_t slash = args.find('/'); slash != args.npos) {
+        if (slash == 0 || args[slash - 1] == ' ' || args[slash - 1] == '\t') shown = args.substr(slash);
+    } else if (db.driver == "pam") {
+        for (std::string_view word : split_words(args))
+            if (word.find('=') == word.npos) shown = word;
+        if (shown.empty()) shown = "dovecot";
+    }
+    std::string label = shown.empty() ? db.driver : fmt::format("{}({})", db.driver, shown);
+    return db.master ? label + " as master" : label;
+}
+
+// A name occurs in a trail once, or with the line of its block.
+void tell_apart(auto& entries, const std::vector<PassDbSettings>& settings) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        auto same = [&](const auto& other) { return other.label == entries[i].label; };
+        if (std::count_if(entries.begin(), entries.end(), same) < 2) continue;
+        const std::string label = entries[i].label;
+        for (std::size_t k = i; k < entries.size(); ++k)
+            if (entries[k].label == label) entries[k].label += fmt::format(" [{}]", settings[k].origin.to_string());
+    }
+}
+
 bool is_verbose(const std::string& setting, bool fallback) {
     return setting == "default" ? fallback : setting == "yes";
 }
@@ -67,6 +92,7 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
                         fmt::format("{}: passdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
         entry.database = std::move(*database);
         entry.driver = db.driver;
+        entry.label = passdb_label(db);
         entry.lane = fmt::format("{} {}", db.driver, db.args);
         entry.default_fields = words(db.default_fields);
         entry.override_fields = words(db.override_fields);
@@ -80,6 +106,8 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
         entry.success = TRY(parse_result_rule("result_success", db.result_success));
         entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
         entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
+        if (db.pass) entry.success = ResultRule::Continue;  // the older way to write it
+        if (db.deny && db.master) return fail(ErrorCode::InvalidArgument, fmt::format("{}: Master passdb can't have deny=yes", db.origin.to_string()));
         if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Authenticated;
         if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
         entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
@@ -87,6 +115,7 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, co
             engine->settings_.openid_configuration_url = entry.database->openid_configuration_url();
         engine->passdbs_.push_back(std::move(entry));
     }
+    tell_apart(engine->passdbs_, engine->settings_.passdbs);
     bool any_normal =
         std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });
     TRY(check_mechanisms(engine->settings_.mechanisms, any_normal));
@@ -164,148 +193,31 @@ Status AuthEngine::normalise(const AuthRequest& request, std::string_view name, 
 }
 
 Status AuthEngine::set_user(AuthRequest& request, std::string_view name) const {
+    std::string_view separators = settings_.master_user_separator;
+    std::optional<std::string> wanted;
+    if (std::size_t at = name.find_first_of(separators); !separators.empty() && at != name.npos) {
+        wanted = std::string(name.substr(0, at));
+        name = name.substr(at + 1);
+    }
     request.named = true;
     request.original_user = name;
     request.user = name;
-    std::string_view separators = settings_.master_user_separator;
-    if (std::size_t at = name.find_first_of(separators); !separators.empty() && at != name.npos) {
-        std::string login;
-        TRY(normalise(request, name.substr(0, at), login));
-        request.login_user = std::move(login);
-        name = name.substr(at + 1);
-    }
     std::string user;
     TRY(normalise(request, name, user));
     request.user = user;
     request.translated_user = std::move(user);
-    return {};
+    if (!wanted) return {};
+    if (wanted->empty())
+        return fail(ErrorCode::InvalidArgument, "Master user login attempted to use empty login username");
+    return set_login_user(request, *wanted);
 }
 
 Status AuthEngine::set_login_user(AuthRequest& request, std::string_view name) const {
-    if (name.empty() || name == request.original_user) return {};
+    if (name.empty()) return {};
     std::string login;
     TRY(normalise(request, name, login));
-    if (login != request.user) request.login_user = std::move(login);
+    request.login_user = login == request.user ? std::string() : std::move(login);
     return {};
-}
-
-Work AuthEngine::user_work(const AuthRequest& request) const {
-    Work most = Work::Cheap;
-    for (const UserDbEntry& entry : userdbs_) {
-        most = std::max(most, entry.database->work(request));
-        if (entry.database->needs_existence_check() && !request.passdb_succeeded)
-            most = std::max(most, lookup_work(request));
-    }
-    return most;
-}
-
-std::string AuthEngine::user_lane(const AuthRequest& request) const {
-    for (const UserDbEntry& entry : userdbs_)
-        if (entry.database->work(request) == Work::Blocking) return entry.lane;
-    return lookup_lane(request);
-}
-
-// Nothing: it would have to wait.
-std::optional<UserResult> AuthEngine::check_existence(AuthRequest& request, Work limit) const {
-    AuthRequest probe = request;
-    auto found = limit == Work::Cheap ? lookup_credentials_at_once(probe) : lookup_credentials(probe);
-    if (!found) return std::nullopt;
-    const Credentials& credentials = *found;
-    if (credentials.unsupported) {
-        log_error(fmt::format("static({}): passdb doesn't support lookups, can't verify user's existence",
-                              request.log_identity()));
-        return UserResult{UserResult::Kind::InternalFailure, ""};
-    }
-    if (credentials.result == AuthResult::InternalFailure) return UserResult{UserResult::Kind::InternalFailure, ""};
-    if (credentials.result == AuthResult::UnknownUser) return UserResult{UserResult::Kind::NotFound, ""};
-    return UserResult{UserResult::Kind::Found, ""};
-}
-
-UserResult AuthEngine::lookup_user(AuthRequest& request) const { return *ask_userdbs(request, Work::Blocking); }
-
-std::optional<UserResult> AuthEngine::lookup_user_at_once(AuthRequest& request) const {
-    AuthRequest before = request;
-    auto result = ask_userdbs(request, Work::Cheap);
-    if (!result) request = std::move(before);
-    return result;
-}
-
-// Nothing: one of them would have to wait, which `limit` does not allow.
-std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, Work limit) const {
-    bool found = false, internal_failure = false;
-    for (const UserDbEntry& entry : userdbs_) {
-        if (entry.skip == UserDbEntry::Skip::Found && found) continue;
-        if (entry.skip == UserDbEntry::Skip::NotFound && !found) continue;
-        auto add_template = [&](AuthFields& fields, const std::string& field) {
-            std::size_t equals = field.find('=');
-            std::string_view key = std::string_view(field).substr(0, equals);
-            if (equals == field.npos) return fields.set(key, "", false);
-            auto value = expand_for_request(std::string_view(field).substr(equals + 1), request);
-            if (value && key == "uid") value = resolve_uid(*value);
-            if (value && key == "gid") value = resolve_gid(*value);
-            if (value) return fields.set(key, *value);
-            log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
-        };
-        auto answer = entry.database->work(request) > limit
-                          ? entry.database->lookup_at_once(request)
-                          : std::optional<Result<UserDbReply>>(entry.database->lookup(request));
-        if (!answer) return std::nullopt;
-        Result<UserDbReply> reply = std::move(*answer);
-        bool hit = reply && reply->found;
-        if (hit && entry.database->needs_existence_check() && !request.passdb_succeeded) {
-            auto known = check_existence(request, limit);
-            if (!known) return std::nullopt;
-            hit = known->kind == UserResult::Kind::Found;
-            if (known->kind == UserResult::Kind::InternalFailure) reply = fail(ErrorCode::Unavailable, "");
-        }
-        ResultRule rule = hit ? entry.success : !reply ? entry.internal : entry.failure;
-        if (!reply) {
-            internal_failure = true;
-            if (!reply.error().detail.empty())
-                log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
-        } else if (!hit) {
-            if (entry.verbose) log_info(fmt::format("{}({}): unknown user", entry.driver, request.log_identity()));
-        } else {
-            AuthFields& fields = request.userdb_fields;
-            AuthFields defaults;
-            for (const std::string& field : entry.default_fields) add_template(defaults, field);
-            for (const AuthField& field : defaults)
-                if (!fields.contains(field.key)) fields.set(field.key, field.value, field.has_value);
-            for (const AuthField& field : reply->fields) {
-                if (field.key == "user") request.user = field.value;
-                else fields.set(field.key, field.value, field.has_value);
-            }
-            for (const std::string& field : entry.override_fields) add_template(fields, field);
-        }
-        switch (rule) {
-            case ResultRule::Return:
-                return UserResult{hit      ? UserResult::Kind::Found
-                                  : !reply ? UserResult::Kind::InternalFailure
-                                           : UserResult::Kind::NotFound,
-                                  ""};
-            case ResultRule::ReturnOk: return UserResult{UserResult::Kind::Found, ""};
-            case ResultRule::ReturnFail:
-                return UserResult{!reply ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
-            case ResultRule::Continue: break;
-            case ResultRule::ContinueOk: found = true; break;
-            case ResultRule::ContinueFail: found = false; break;
-        }
-    }
-    if (found) return UserResult{UserResult::Kind::Found, ""};
-    return UserResult{internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
-}
-
-Status AuthEngine::iterate(const std::function<void(std::string_view user)>& visit) const {
-    Status status;
-    bool any = false;
-    for (const UserDbEntry& entry : userdbs_) {
-        auto listed = entry.database->iterate(visit);
-        if (listed) any = true;
-        else if (listed.error().code != ErrorCode::Unsupported) status = listed;
-        else log_error(fmt::format("Trying to iterate users, but userdbs don't support it ({})", entry.driver));
-    }
-    if (!any && status) return fail(ErrorCode::Unsupported, "no userdb supports listing users");
-    return status;
 }
 
 }  // namespace culver

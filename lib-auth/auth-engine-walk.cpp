@@ -1,4 +1,4 @@
-// AuthEngine: the walk through the passdbs, in their order and by their result rules.
+// AuthEngine: the walk through the passdbs, in their order and by their result rules (tests/system/auth_rules.py).
 #include "lib-auth/auth-engine.h"
 
 #include <algorithm>
@@ -12,18 +12,49 @@
 
 namespace culver {
 
-bool AuthEngine::is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const {
-    if (entry.master != (stage == Stage::Master)) return false;
-    if (!entry.mechanisms.empty() && !request.mechanism.empty() &&
-        std::find(entry.mechanisms.begin(), entry.mechanisms.end(), request.mechanism) == entry.mechanisms.end())
-        return false;
-    if (!entry.username_filter.empty() && !matches_username_filter(entry.username_filter, request.user)) return false;
-    switch (entry.skip) {
-        case PassDbEntry::Skip::Never: return true;
-        case PassDbEntry::Skip::Authenticated: return !chain.succeeded;
-        case PassDbEntry::Skip::Unauthenticated: return chain.succeeded;
+namespace {
+void keep_fields(const AuthRequest& request, auto& chain) {
+    chain.fields = request.fields;
+    chain.userdb_fields = request.userdb_fields;
+    chain.has_userdb_fields = request.has_userdb_fields;
+}
+
+void restore_fields(AuthRequest& request, const auto& chain) {
+    request.fields = chain.fields;
+    request.userdb_fields = chain.userdb_fields;
+    request.has_userdb_fields = chain.has_userdb_fields;
+}
+}  // namespace
+
+// Moves to the next database that is to be asked, from a place on; false if there is none.
+bool AuthEngine::seek(AuthRequest& request, Chain& chain, std::size_t from) const {
+    auto why_not = [&](const PassDbEntry& entry) -> std::string_view {
+        // A lookup without a login has the mechanism "none".
+        std::string_view mechanism = request.mechanism.empty() ? "NONE" : std::string_view(request.mechanism);
+        const auto& mechanisms = entry.mechanisms;
+        if (!mechanisms.empty() && std::find(mechanisms.begin(), mechanisms.end(), mechanism) == mechanisms.end())
+            return "not asked, its mechanisms leave this one out";
+        if (mechanisms.size() == 1 && mechanisms[0] == "NONE") return "not asked, mechanisms = none";
+        if (!entry.username_filter.empty() && !matches_username_filter(entry.username_filter, request.user))
+            return "not asked, its username_filter leaves this user out";
+        if (entry.skip == PassDbEntry::Skip::Authenticated && chain.verified)
+            return "not asked, skip = authenticated";
+        if (entry.skip == PassDbEntry::Skip::Unauthenticated && !chain.verified)
+            return "not asked, skip = unauthenticated";
+        return {};
+    };
+    for (chain.next = from; chain.next < passdbs_.size(); ++chain.next) {
+        const PassDbEntry& entry = passdbs_[chain.next];
+        if (entry.master != chain.in_masters) continue;
+        std::string_view why = why_not(entry);
+        if (why.empty()) return true;
+        request.trail.add(entry.label, why);
     }
-    return true;
+    return false;
+}
+
+bool AuthEngine::has_masters() const {
+    return std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
 }
 
 Work AuthEngine::most_work(const AuthRequest& request) const {
@@ -38,65 +69,109 @@ Work AuthEngine::most_work(const AuthRequest& request) const {
 Work AuthEngine::lookup_work(const AuthRequest& request) const { return most_work(request); }
 
 // Nothing: the next database costs more than `limit`; the walk goes on where it stopped.
-std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const {
-    for (; chain.next < passdbs_.size(); ++chain.next) {
+std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Chain& chain, Work limit) const {
+    if (!chain.begun) {
+        chain.begun = true;
+        chain.in_masters = !request.login_user.empty();
+        keep_fields(request, chain);
+        if (chain.in_masters && !has_masters()) {
+            log_info(fmt::format("{}({}): Attempted master login with no master passdbs (trying to log in as user: {})",
+                                 to_lower(request.mechanism), request.log_identity(), request.login_user));
+            request.trail.add("master user", "there is no passdb with master = yes");
+            return AuthResult::UnknownUser;
+        }
+        if (!seek(request, chain, 0)) {
+            log_error(fmt::format("{}({}): All password databases were skipped", to_lower(request.mechanism),
+                                  request.log_identity()));
+            return AuthResult::InternalFailure;
+        }
+    }
+    while (true) {
         const PassDbEntry& entry = passdbs_[chain.next];
-        if (!is_asked(entry, request, stage, chain)) continue;
-        AuthFields fields_before = request.fields, userdb_before = request.userdb_fields;
-        bool prefetched_before = request.has_userdb_fields;
-        std::string user_before = request.user;
         auto answer = ask_passdb(entry, request, chain, limit);
         if (!answer) return std::nullopt;
-        AuthResult result = *answer;
-        if (entry.deny) {
-            if (result == AuthResult::UnknownUser) continue;
-            if (result != AuthResult::InternalFailure) {
-                log_failure(entry, request, "User found from deny passdb", nullptr);
-                result = AuthResult::Disabled;
-            }
-            return result;
-        }
+        if (auto result = judge(entry, request, chain, *answer)) return result;
+    }
+}
+
+// What the answer of one database comes to: the result of the walk, or nothing if the next one is to be asked.
+std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                            AuthResult result) const {
+    if (entry.deny && result != AuthResult::UnknownUser) {
+        restore_fields(request, chain);
+        if (result == AuthResult::InternalFailure) return result;
+        log_failure(entry, request, "User found from deny passdb", nullptr);
+        request.trail.add(entry.label, "denied (deny = yes)");
+        return AuthResult::Disabled;
+    }
+    // Rules are for those who may log in at all.
+    if (result == AuthResult::Disabled) return result;
+    if (result == AuthResult::Expired) {
+        request.fields.set("reason", "Password expired");
+        return result;
+    }
+    const bool proven = result == AuthResult::Ok;
+    ResultRule rule = proven                                  ? entry.success
+                      : result == AuthResult::GoOn            ? ResultRule::Continue
+                      : result == AuthResult::InternalFailure ? entry.internal
+                                                              : entry.failure;
+    bool goes_on = rule == ResultRule::Continue || rule == ResultRule::ContinueOk || rule == ResultRule::ContinueFail;
+    if (rule == ResultRule::ReturnOk || rule == ResultRule::ContinueOk) chain.succeeded = true;
+    if (rule == ResultRule::ReturnFail || rule == ResultRule::ContinueFail) chain.succeeded = false;
+    // The fields that say how to compare are for this database alone.
+    request.fields.remove("nopassword");
+    request.fields.remove("noauthenticate");
+    if (proven || result == AuthResult::GoOn) keep_fields(request, chain);
+    else restore_fields(request, chain);
+
+    std::size_t from = chain.next + 1;
+    if (proven && !request.login_user.empty()) {
+        if (chain.is_proof_pending) return judge_master(entry, request, chain);
+        become_login_user(request);
+        chain.in_masters = false;
+        from = 0;
+    } else if (!chain.in_masters) {
+        request.login_user.clear();  // of a database that has not proven anything
+    }
+    if ((rule == ResultRule::Continue && proven) || rule == ResultRule::ContinueOk) chain.verified = true;
+    if (goes_on && seek(request, chain, from)) {
         if (result == AuthResult::InternalFailure) chain.internal_failure = true;
-        else if (result != AuthResult::UnknownUser || chain.last == AuthResult::UnknownUser) chain.last = result;
-        ResultRule rule = result == AuthResult::Ok                ? entry.success
-                          : result == AuthResult::InternalFailure ? entry.internal
-                                                                  : entry.failure;
-        switch (rule) {
-            case ResultRule::Return: return result == AuthResult::Ok || !chain.succeeded ? result : AuthResult::Ok;
-            case ResultRule::ReturnOk: return AuthResult::Ok;
-            case ResultRule::ReturnFail: return result == AuthResult::Ok ? AuthResult::Mismatch : result;
-            case ResultRule::Continue:
-                if (result == AuthResult::Ok) chain.last = AuthResult::Ok;
-                break;
-            case ResultRule::ContinueOk: chain.succeeded = true; break;
-            case ResultRule::ContinueFail: chain.succeeded = false; break;
-        }
-        if (result != AuthResult::Ok && &entry != &passdbs_.back()) {
-            // What a database said about a user whom it refused is not for the next one's reply.
-            request.fields = std::move(fields_before);
-            request.userdb_fields = std::move(userdb_before);
-            request.has_userdb_fields = prefetched_before;
-            request.user = std::move(user_before);
-        }
+        return std::nullopt;
+    }
+    if (result == AuthResult::GoOn) {
+        log_error(fmt::format("{}({}): Last passdb had noauthenticate field, cannot authenticate user", entry.driver,
+                              request.log_identity()));
+        request.trail.remark("and no database behind it");
+        return AuthResult::InternalFailure;
     }
     if (chain.succeeded) return AuthResult::Ok;
     if (chain.internal_failure) return AuthResult::InternalFailure;
-    return chain.last == AuthResult::Ok ? AuthResult::Mismatch : chain.last;
+    if (!proven) return result;
+    request.trail.remark("but by result_success of the last database nobody is let in");
+    return AuthResult::RuledOut;
+}
+
+// A master passdb has the credentials of the master user; what its rules want comes when he has proven himself.
+std::optional<AuthResult> AuthEngine::judge_master(const PassDbEntry& entry, AuthRequest& request, Chain&) const {
+    using Lookup = AuthRequest::MasterLookup;
+    switch (entry.success) {
+        case ResultRule::ReturnOk: request.master_lookup = Lookup::Found; return AuthResult::Ok;
+        case ResultRule::Continue:
+        case ResultRule::ContinueFail: request.master_lookup = Lookup::FoundAndGoOn; return AuthResult::Ok;
+        case ResultRule::ContinueOk: request.master_lookup = Lookup::FoundAndGoOnAsProven; return AuthResult::Ok;
+        case ResultRule::Return:
+        case ResultRule::ReturnFail: break;
+    }
+    return AuthResult::RuledOut;
 }
 
 // A master user is proven: from here on it is the other user's login.
-AuthResult AuthEngine::become_login_user(AuthRequest& request) const {
+void AuthEngine::become_login_user(AuthRequest& request) const {
+    log_info(fmt::format("{}({}): Master user logging in as {}", to_lower(request.mechanism), request.log_identity(),
+                         request.login_user));
     request.master_user = request.user;
     request.user = std::move(request.login_user);
     request.login_user.clear();
-    request.has_userdb_fields = false;
-    request.userdb_fields.clear();
-    bool pass =
-        std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master && entry.pass; });
-    if (!pass) return AuthResult::Ok;
-    // pass = yes: the user himself must be known as well.
-    Chain lookup;
-    return *run_chain(request, Stage::Normal, lookup, Work::Blocking);
 }
 
 std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request, const SecretString& password) const {
@@ -104,13 +179,15 @@ std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request,
     auto walk = std::make_shared<Walk>(Walk{request, password, {}, {}, {}});
     walk->chain.password = &walk->password;
     walk->chain.one_wait = true;
+    // App passwords are for one's own mail.
+    if (!request.login_user.empty()) walk->app_state = Walk::AppPasswordState::NotOne;
     return walk;
 }
 
 std::string AuthEngine::lane(const Walk& walk) const {
     using State = Walk::AppPasswordState;
     if (walk.app_state == State::Untried || walk.app_state == State::Matched) return "app-passwords";
-    if (!walk.request.login_user.empty() || walk.chain.next >= passdbs_.size()) return lookup_lane(walk.request);
+    if (walk.chain.next >= passdbs_.size()) return lookup_lane(walk.request);
     return passdbs_[walk.chain.next].lane;
 }
 
@@ -125,36 +202,18 @@ Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
 std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
     AuthRequest& request = walk.request;
     std::optional<AuthResult> result;
-    walk.chain.has_waited = false;
-    if (request.login_user.empty()) {
-        AuthResult by_app_password = AuthResult::Mismatch;
-        walk.chain.has_waited = limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried &&
-                                app_passwords_ != nullptr;
-        switch (try_app_password(walk, limit, by_app_password)) {
-            case AppPasswordStep::Paused: return std::nullopt;
-            case AppPasswordStep::Decided: result = by_app_password; break;
-            case AppPasswordStep::NotOne: result = run_chain(request, Stage::Normal, walk.chain, limit); break;
-        }
-        if (result) result = insist_on_app_password(request, *result);
-    } else {
-        // Rare, and two walks in one: where all of it may run.
-        walk.chain.one_wait = false;
-        walk.chain.wanted = std::max(Work::Cpu, most_work(request));
-        if (walk.chain.wanted <= limit) result = verify_as_master(request, walk.chain);
+    AuthResult by_app_password = AuthResult::Mismatch;
+    walk.chain.has_waited = limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried &&
+                            app_passwords_ != nullptr;
+    switch (try_app_password(walk, limit, by_app_password)) {
+        case AppPasswordStep::Paused: return std::nullopt;
+        case AppPasswordStep::Decided: result = by_app_password; break;
+        case AppPasswordStep::NotOne: result = run_chain(request, walk.chain, limit); break;
     }
-    if (result) request.passdb_succeeded = *result == AuthResult::Ok;
+    if (!result) return std::nullopt;
+    result = insist_on_app_password(request, *result);
+    request.passdb_succeeded = *result == AuthResult::Ok;
     return result;
-}
-
-AuthResult AuthEngine::verify_as_master(AuthRequest& request, Chain& chain) const {
-    bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
-    if (!masters) {
-        log_info(fmt::format("{}({}): login user: Master user login attempted without master passdbs (as {})",
-                             to_lower(request.mechanism), request.log_identity(), request.login_user));
-        return AuthResult::Mismatch;
-    }
-    AuthResult result = *run_chain(request, Stage::Master, chain, Work::Blocking);
-    return result == AuthResult::Ok ? become_login_user(request) : result;
 }
 
 AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password) const {
@@ -164,28 +223,44 @@ AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password
 }
 
 AuthResult AuthEngine::accept(AuthRequest& request) const {
+    using Lookup = AuthRequest::MasterLookup;
     AuthResult result = AuthResult::Ok;
     if (!request.login_user.empty()) {
-        bool masters = std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
-        result = masters ? become_login_user(request) : AuthResult::Mismatch;
+        if (request.master_lookup == Lookup::None) return AuthResult::UnknownUser;
+        become_login_user(request);
+        if (request.master_lookup != Lookup::Found) {
+            Chain chain;
+            chain.begun = chain.verified = true;
+            chain.succeeded = request.master_lookup == Lookup::FoundAndGoOnAsProven;
+            keep_fields(request, chain);
+            if (seek(request, chain, 0)) result = *run_chain(request, chain, Work::Blocking);
+            else if (!chain.succeeded) result = AuthResult::RuledOut;
+        }
     }
     result = insist_on_app_password(request, result);
     request.passdb_succeeded = result == AuthResult::Ok;
     return result;
 }
 
+Work AuthEngine::accept_work(const AuthRequest& request) const {
+    using Lookup = AuthRequest::MasterLookup;
+    bool asks = !request.login_user.empty() && request.master_lookup != Lookup::Found &&
+                request.master_lookup != Lookup::None;
+    return asks ? most_work(request) : Work::Cheap;
+}
+
 Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
     Chain chain;
-    Stage stage = request.login_user.empty() ? Stage::Normal : Stage::Master;
-    AuthResult result = *run_chain(request, stage, chain, Work::Blocking);
+    chain.is_proof_pending = !request.mechanism.empty();
+    AuthResult result = *run_chain(request, chain, Work::Blocking);
     return to_credentials(chain, result);
 }
 
 std::optional<Credentials> AuthEngine::lookup_credentials_at_once(AuthRequest& request) const {
     AuthRequest before = request;
     Chain chain;
-    Stage stage = request.login_user.empty() ? Stage::Normal : Stage::Master;
-    if (auto result = run_chain(request, stage, chain, Work::Cheap)) return to_credentials(chain, *result);
+    chain.is_proof_pending = !request.mechanism.empty();
+    if (auto result = run_chain(request, chain, Work::Cheap)) return to_credentials(chain, *result);
     request = std::move(before);
     return std::nullopt;
 }
@@ -194,9 +269,8 @@ Credentials AuthEngine::to_credentials(Chain& chain, AuthResult result) const {
     Credentials out;
     out.result = result;
     out.password = std::move(chain.credentials);
-    if (out.result == AuthResult::Ok || !chain.any_unsupported) return out;
-    out.unsupported = true;
-    if (!chain.any_lookup) out.result = AuthResult::InternalFailure;
+    out.any_password = chain.any_password;
+    out.unsupported = result != AuthResult::Ok && chain.any_unsupported;
     return out;
 }
 

@@ -2,6 +2,8 @@
 #include "lib-auth/auth-engine.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include <openssl/sha.h>
 
@@ -9,10 +11,8 @@
 
 #include "lib-auth/auth-engine-entries.h"
 #include "lib-auth/password-scheme.h"
-#include "lib-auth/wildcard.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
-#include "lib-net/ip-address.h"
 
 namespace culver {
 
@@ -30,24 +30,37 @@ AuthResult to_result(Verdict verdict) {
 
 std::string_view describe(AuthResult result) {
     switch (result) {
-        case AuthResult::Ok: return "ok";
-        case AuthResult::Mismatch: return "Password mismatch";
+        case AuthResult::Ok: return "matched";
+        case AuthResult::Mismatch: return "password mismatch";
         case AuthResult::UnknownUser: return "unknown user";
         case AuthResult::Disabled: return "user disabled";
         case AuthResult::Expired: return "password expired";
-        case AuthResult::NoCredentials: return "Requested credentials are not available";
+        case AuthResult::NoCredentials: return "no password that can serve";
+        case AuthResult::RuledOut: return "ruled out";
         case AuthResult::InternalFailure: return "internal failure";
+        case AuthResult::GoOn: return "asked for fields only (noauthenticate)";
     }
     return "";
 }
 
-// Database columns: `user` is the whole name, `username` and `domain` its two halves.
-void rename_user(std::string& user, const AuthField& field) {
-    if (field.value.empty()) return;
-    std::size_t at = user.find('@');
-    if (field.key == "domain") user = user.substr(0, at) + '@' + field.value;
-    else if (field.key == "user" || at == user.npos || field.value.find('@') != field.value.npos) user = field.value;
-    else user = field.value + user.substr(at);
+// What a mechanism needs to find beside a plain password; nothing: whatever there is will do.
+std::span<const std::string_view> schemes_for(std::string_view mechanism) {
+    struct Need {
+        std::string_view mechanism;
+        std::array<std::string_view, 2> schemes;
+    };
+    static constexpr Need kNeeds[] = {{"CRAM-MD5", {"CRAM-MD5", "HMAC-MD5"}},
+                                      {"DIGEST-MD5", {"DIGEST-MD5", "DIGEST-MD5"}},
+                                      {"SCRAM-SHA-1", {"SCRAM-SHA-1", "SCRAM-SHA-1"}},
+                                      {"SCRAM-SHA-256", {"SCRAM-SHA-256", "SCRAM-SHA-256"}}};
+    if (mechanism.ends_with("-PLUS")) mechanism.remove_suffix(5);
+    for (const Need& need : kNeeds)
+        if (need.mechanism == mechanism) return need.schemes;
+    return {};
+}
+
+bool is_plain_scheme(std::string_view name) {
+    return name == "PLAIN" || name == "CLEAR" || name == "CLEARTEXT" || name == "PLAIN-TRUNC";
 }
 
 // " (given password: x)" or its hash, when the admin asked for it with auth_verbose_passwords.
@@ -78,34 +91,64 @@ void AuthEngine::log_failure(const PassDbEntry& entry, const AuthRequest& reques
 }
 
 AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
-                               const SecretString& password) const {
-    bool any_password = request.fields.contains("nopassword");
-    if (any_password && reply.has_password && !reply.password.empty()) {
-        // A database that says both is wrong; the stricter one counts.
-        log_error(
-            fmt::format("{}({}): nopassword given but password is non-empty", entry.driver, request.log_identity()));
-        any_password = false;
-    }
-    if (any_password) return AuthResult::Ok;
-    if (!reply.has_password) {
-        log_failure(entry, request, "No password returned (and no nopassword)", nullptr);
+                               Chain& chain) const {
+    const SecretString& password = *chain.password;
+    if (request.fields.contains("nopassword")) return AuthResult::Ok;
+    auto refuse = [&](std::string_view log, std::string_view words, const SecretString* given) {
+        log_failure(entry, request, std::string(log), given);
+        request.trail.add(entry.label, words);
         return AuthResult::Mismatch;
-    }
+    };
+    if (!reply.has_password)
+        return refuse("No password returned (and no nopassword)", "no password returned, and no nopassword", nullptr);
     if (reply.password.empty()) {
         // Nothing stored: nothing matches, not even an empty password.
         burn_time(entry, request, password);
-        log_failure(entry, request, "Password mismatch (no password is stored)", &password);
-        return AuthResult::Mismatch;
+        return refuse("Password mismatch (no password is stored)", "password mismatch, none is stored", &password);
     }
     auto equal = matches(entry, reply.password.reveal(), request, password);
     if (!equal) {
         log_error(fmt::format("{}({}): Invalid password in passdb: {}", entry.driver, request.log_identity(),
                               equal.error().detail));
+        request.trail.add(entry.label, "the stored password cannot be used (see the error above)");
         return AuthResult::Mismatch;
     }
-    if (*equal) return AuthResult::Ok;
-    log_failure(entry, request, "Password mismatch", &password);
-    return AuthResult::Mismatch;
+    return *equal ? AuthResult::Ok : refuse("Password mismatch", describe(AuthResult::Mismatch), &password);
+}
+
+// A lookup that found the user: his password for the mechanism, if it is of a kind that can serve it.
+AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+                                        Chain& chain) const {
+    auto needed = schemes_for(request.mechanism);
+    std::string default_scheme = entry.database->default_scheme();
+    auto [prefix, data] = split_password(reply.password.reveal());
+    chain.any_password = request.fields.contains("nopassword");
+    bool any = reply.has_password && !(data.empty() && chain.any_password);
+    if (!any) {
+        // A database that only adds fields leaves what an earlier one has found.
+        if (needed.empty() || !chain.credentials.empty()) return AuthResult::Ok;
+        request.trail.add(entry.label, "has no password for this mechanism");
+        return AuthResult::NoCredentials;
+    }
+    const PasswordScheme* scheme = scheme_of_password(reply.password.reveal(), default_scheme);
+    bool serves = scheme && (needed.empty() || is_plain_scheme(scheme->name) ||
+                             std::find(needed.begin(), needed.end(), scheme->name) != needed.end());
+    if (!serves) {
+        std::string_view name = scheme ? scheme->name : std::string_view("unknown");
+        if (!needed.empty())
+            log_failure(entry, request, fmt::format("Requested {} scheme, but we have only {}", needed[0], name), nullptr);
+        else log_error(fmt::format("{}({}): Unknown scheme {}", entry.driver, request.log_identity(), prefix));
+        request.trail.add(entry.label, fmt::format("its password of scheme {} cannot serve this mechanism", name));
+        return AuthResult::NoCredentials;
+    }
+    if (!prefix.empty()) {
+        chain.credentials = reply.password;
+        return AuthResult::Ok;
+    }
+    std::string text = fmt::format("{{{}}}{}", default_scheme, data);
+    chain.credentials = SecretString(text);
+    ::explicit_bzero(text.data(), text.size());
+    return AuthResult::Ok;
 }
 
 // The comparison itself, remembered if it is expensive.
@@ -140,50 +183,6 @@ void AuthEngine::burn_time(const PassDbEntry& entry, const AuthRequest& request,
     if (!typical.empty()) (void)matches(entry, typical, request, password);
 }
 
-// Puts the database's fields into the request. False if they forbid this login (allow_nets).
-bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply) const {
-    AuthFields all;
-    auto add_template = [&](const std::string& field) {
-        std::size_t equals = field.find('=');
-        if (equals == field.npos) return all.set(field, "", false);
-        auto value = expand_for_request(std::string_view(field).substr(equals + 1), request);
-        if (value) return all.set(std::string_view(field).substr(0, equals), *value);
-        log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
-    };
-    for (const std::string& field : entry.default_fields) add_template(field);
-    for (const AuthField& field : reply.fields) all.set(field.key, field.value, field.has_value);
-    for (const std::string& field : entry.override_fields) add_template(field);
-
-    bool allowed = true;
-    for (const AuthField& field : all) {
-        if (field.key == "user" || field.key == "username" || field.key == "domain") {
-            rename_user(request.user, field);
-        } else if (field.key == "login_user") {
-            request.master_user = request.user;
-            request.user = field.value;
-        } else if (field.key == "password" || field.key == "pass_scheme" || field.key.starts_with("event_")) {
-            continue;
-        } else if (field.key.starts_with("userdb_")) {
-            request.userdb_fields.set(std::string_view(field.key).substr(7), field.value, field.has_value);
-            request.has_userdb_fields = true;
-        } else if (field.key == "app_password_required") {
-            request.app_password_required = field.has_value ? field.value : "yes";
-        } else if (field.key == "nodelay") {
-            request.no_delay = true;
-        } else if (field.key == "allow_nets") {
-            allowed = allowed && is_allowed_network(field.value, request.remote_ip, [&](std::string why) {
-                          log_failure(entry, request, why, nullptr);
-                      });
-        } else if (field.key == "nologin" || field.key == "proxy" || field.key == "proxy_maybe" ||
-                   field.key == "nopassword") {
-            request.fields.set(field.key, "", false);
-        } else {
-            request.fields.set(field.key, field.value, field.has_value);
-        }
-    }
-    return allowed;
-}
-
 // The database's answer into chain.reply; a result if that is all there is to say. Nothing: see the walk.
 std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
                                                   Work limit) const {
@@ -212,11 +211,12 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
         if (settings_.debug)
             log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
         chain.any_unsupported = true;
-        return chain.last;
+        request.trail.add(entry.label, "keeps its passwords to itself");
+        return AuthResult::NoCredentials;
     }
-    chain.any_lookup = true;
     if (!reply) {
         log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
+        request.trail.add(entry.label, fmt::format("internal failure: {}", reply.error().detail));
         return AuthResult::InternalFailure;
     }
     if (key && reply->verdict == Verdict::Match && reply->fields.empty())
@@ -233,7 +233,8 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         auto result = fetch_reply(entry, request, chain, limit);
         if (result || !chain.reply) return result;
     }
-    bool compares = chain.password && !verifies && !entry.deny;
+    // Behind a database that has proven the password the others only add their fields.
+    bool compares = chain.password && !verifies && !entry.deny && !chain.verified;
     if (compares && chain.allowed(limit) == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password)) {
         chain.wanted = Work::Cpu;
         return std::nullopt;
@@ -243,26 +244,31 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     if (reply.verdict == Verdict::UnknownUser) {
         if (compares) burn_time(entry, request, *chain.password);
         log_failure(entry, request, reply.reason.empty() ? "unknown user" : reply.reason, chain.password);
+        if (!entry.deny) request.trail.add(entry.label, describe(AuthResult::UnknownUser));
         return AuthResult::UnknownUser;
     }
-    bool allowed = apply_fields(entry, request, reply);
+    bool allowed = apply_fields(entry, request, reply, chain);
     AuthResult result = to_result(reply.verdict);
     if (verifies) {
-        if (result != AuthResult::Ok)
+        if (result != AuthResult::Ok) {
             log_failure(entry, request, reply.reason.empty() ? std::string(describe(result)) : reply.reason,
                         chain.password);
+            request.trail.add(entry.label, describe(result));
+            if (!reply.reason.empty() && reply.reason != describe(result)) request.trail.remark(reply.reason);
+        }
+    } else if (request.fields.contains("noauthenticate") && result == AuthResult::Ok && allowed) {
+        request.trail.add(entry.label, describe(AuthResult::GoOn));
+        return AuthResult::GoOn;
     } else if (compares) {
-        result = compare(entry, request, reply, *chain.password);
-    } else if (!chain.password && reply.has_password) {
-        auto [scheme, data] = split_password(reply.password.reveal());
-        std::string text = scheme.empty() ? fmt::format("{{{}}}{}", entry.database->default_scheme(), data)
-                                          : std::string(reply.password.reveal());
-        chain.credentials = SecretString(text);
-        ::explicit_bzero(text.data(), text.size());
+        result = compare(entry, request, reply, chain);
+    } else if (!chain.password && result == AuthResult::Ok && !entry.deny) {
+        result = take_credentials(entry, request, reply, chain);
+    } else if (result != AuthResult::Ok) {
+        request.trail.add(entry.label, describe(result));
     }
-    // A lookup for LMTP or doveadm is no login: networks do not matter to it.
-    bool is_login = chain.password || !request.mechanism.empty();
-    if (result == AuthResult::Ok && !allowed && is_login) return AuthResult::Mismatch;
+    if (result != AuthResult::Ok) return result;
+    if (!allowed) return AuthResult::UnknownUser;
+    if (!entry.deny) request.trail.add(entry.label, chain.password ? describe(AuthResult::Ok) : "found");
     return result;
 }
 

@@ -27,13 +27,16 @@ enum class AuthResult {
     UnknownUser,
     Disabled,
     Expired,
-    NoCredentials,    // the user is there, but his stored password cannot serve this mechanism
+    NoCredentials,    // the database gives no password away, or none that can serve this mechanism
+    RuledOut,         // proven, but the result rules of the databases let nobody in by that
     InternalFailure,  // could not tell
+    GoOn,             // of one database, never of a walk: noauthenticate, the next one decides
 };
 
 struct Credentials {
     AuthResult result = AuthResult::UnknownUser;
     SecretString password;     // with {SCHEME}; only with Ok
+    bool any_password = false;  // the database says nopassword
     bool unsupported = false;  // not Ok, and a passdb that does not support lookups may know the user
 };
 
@@ -78,6 +81,7 @@ public:
     std::string lookup_lane(const AuthRequest& request) const;
     // After a mechanism has proven the user by itself: master users, as verify does.
     AuthResult accept(AuthRequest& request) const;
+    Work accept_work(const AuthRequest& request) const;
 
     // uid, gid, home and more into request.userdb_fields.
     Work user_work(const AuthRequest& request) const;
@@ -91,14 +95,20 @@ public:
 private:
     struct PassDbEntry;
     struct UserDbEntry;
-    enum class Stage { Normal, Master };
     struct Chain;
 
     explicit AuthEngine(AuthSettings settings);
     Status normalise(const AuthRequest& request, std::string_view name, std::string& out) const;
     Work most_work(const AuthRequest& request) const;
-    std::optional<AuthResult> run_chain(AuthRequest& request, Stage stage, Chain& chain, Work limit) const;
-    AuthResult verify_as_master(AuthRequest& request, Chain& chain) const;
+    // auth-engine-walk.cpp: which database next, and what its answer comes to.
+    std::optional<AuthResult> run_chain(AuthRequest& request, Chain& chain, Work limit) const;
+    std::optional<AuthResult> judge(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
+                                    AuthResult result) const;
+    std::optional<AuthResult> judge_master(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const;
+    bool seek(AuthRequest& request, Chain& chain, std::size_t from) const;
+    void become_login_user(AuthRequest& request) const;
+    bool has_masters() const;
+    // auth-engine.cpp: one database.
     std::optional<AuthResult> ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
                                          Work limit) const;
     std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
@@ -107,12 +117,12 @@ private:
                          const SecretString& password) const;
     bool needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
                    const SecretString& password) const;
-    AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
-                       const SecretString& password) const;
+    AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, Chain& chain) const;
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
-    bool is_asked(const PassDbEntry& entry, const AuthRequest& request, Stage stage, const Chain& chain) const;
-    bool apply_fields(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply) const;
-    AuthResult become_login_user(AuthRequest& request) const;
+    AuthResult take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+                                Chain& chain) const;
+    // auth-engine-fields.cpp
+    bool apply_fields(const PassDbEntry& entry, AuthRequest& request, PassDbReply& reply, const Chain& chain) const;
     // lib-auth/app-passwords/app-password-walk.cpp
     enum class AppPasswordStep { NotOne, Paused, Decided };
     AppPasswordStep try_app_password(Walk& walk, Work limit, AuthResult& result) const;
@@ -121,6 +131,7 @@ private:
     AuthResult insist_on_app_password(AuthRequest& request, AuthResult result) const;
     Credentials to_credentials(Chain& chain, AuthResult result) const;
     std::optional<UserResult> ask_userdbs(AuthRequest& request, Work limit) const;
+    std::optional<UserResult::Kind> ask_userdb(const UserDbEntry& entry, AuthRequest& request, Work limit) const;
     std::optional<UserResult> check_existence(AuthRequest& request, Work limit) const;
     void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
                      const SecretString* password) const;

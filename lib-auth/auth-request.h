@@ -1,11 +1,13 @@
 // AuthRequest: one login or lookup on its way through the databases. Owned by one thread at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "lib-auth/auth-fields.h"
+#include "lib-auth/login-trail.h"
 #include "lib-base/result.h"
 #include "lib-base/secret-string.h"
 
@@ -26,6 +28,8 @@ struct AuthRequest {
     std::string translated_user;  // normalised, before any database changed it
     std::string login_user;     // whose mail is wanted, when a master user logs in
     std::string master_user;    // who logged in as somebody else
+    // A mechanism is to prove the master user, whom a master passdb knows; what comes of it: AuthEngine::accept.
+    enum class MasterLookup { None, Found, FoundAndGoOn, FoundAndGoOnAsProven } master_lookup = MasterLookup::None;
     bool named = false;         // a user name was given, good or bad
     SecretString password;      // for %w and for logs that the admin asked for
 
@@ -33,10 +37,10 @@ struct AuthRequest {
     AuthFields userdb_fields;  // userdb_* of the passdbs, then what the userdbs returned
     bool has_userdb_fields = false;  // a passdb returned userdb_*: prefetch works
     bool passdb_succeeded = false;   // the user is known to exist
-    bool no_delay = false;           // passdb field nodelay
+    std::optional<std::chrono::system_clock::time_point> delay_until;  // passdb field: an OK is held back until then
     std::string app_password;        // name and id of the app password that proved the user; empty = another way
     std::optional<std::string> app_password_required;  // passdb field of that name
-    std::string failed_scheme;       // scheme of the last comparison, for the log
+    LoginTrail trail;                // what each database said, for the log
 
     // The value of a variable by its long name, for templates of settings and fields.
     std::optional<std::string> variable(std::string_view name) const;

@@ -32,6 +32,8 @@ AuthSettings AuthSettings::from(const Settings& settings) {
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(settings.number("auth_worker_max_count"), 1, 256));
     out.app_passwords = settings.string("auth_app_passwords");
     out.app_password_required = settings.string("auth_app_password_required");
+    for (const std::string& word : settings.words("auth_proxy_self"))
+        if (auto address = IpAddress::parse(word)) out.proxy_self.push_back(*address);
     out.mail_uid = settings.string("mail_uid");
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();

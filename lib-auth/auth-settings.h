@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lib-config/settings.h"
+#include "lib-net/ip-address.h"
 
 namespace culver {
 
@@ -24,6 +25,7 @@ struct AuthSettings {
     std::string app_passwords;                      // the file; empty = none
     std::string app_password_required = "no";       // no, yes, or services
     std::string openid_configuration_url;  // of the first passdb that has one; set by the engine
+    std::vector<IpAddress> proxy_self;  // addresses of this host, for proxy_maybe
     std::string mail_uid;  // whose mail it is when a userdb says nothing
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;

@@ -46,7 +46,7 @@ constexpr SettingSpec kRows[] = {
     {"auth_policy_server_timeout_msecs", Number, "2000", Later, "Longest wait for the policy server, in milliseconds.",
      Area::Auth},
     {"auth_policy_server_url", Text, "", Later, "URL of the policy server.", Area::Auth},
-    {"auth_proxy_self", Text, "", Later, "Address that proxy_maybe takes for this host.", Area::Auth},
+    {"auth_proxy_self", Text, "", Acts, "Address that proxy_maybe takes for this host.", Area::Auth},
     {"auth_realms", Text, "", Acts, "Realms that SASL mechanisms offer.", Area::Auth},
     {"auth_ssl_require_client_cert", Flag, "no", Acts, "Log nobody in without a valid client certificate.",
      Area::AuthLogin},

@@ -27,13 +27,14 @@ bool is_locked(std::string_view stored) { return split_password(stored).second.s
 // Those that keep their passwords to themselves (PAM) cannot say that a user exists; then a userdb has to know him.
 AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
     Chain chain;
-    AuthResult result = *run_chain(request, Stage::Normal, chain, Work::Blocking);
+    AuthResult result = *run_chain(request, chain, Work::Blocking);
     if (result == AuthResult::Ok && is_locked(chain.credentials.reveal())) {
         log_info(fmt::format("app-password({}): the stored password begins with '!': the account is locked",
                              request.log_identity()));
         return AuthResult::Disabled;
     }
-    if (result != AuthResult::UnknownUser || !chain.any_unsupported) return result;
+    bool cannot_tell = result == AuthResult::UnknownUser || result == AuthResult::NoCredentials;
+    if (!cannot_tell || !chain.any_unsupported) return result;
     AuthRequest probe = request;
     switch (lookup_user(probe).kind) {
         case UserResult::Kind::Found: return AuthResult::Ok;

@@ -322,7 +322,7 @@ TEST_F(AppPasswordLoginTest, TheDatabasesStillDecide) {
     EXPECT_EQ(log_in("denied", kPhone), AuthResult::Disabled);
     EXPECT_EQ(log_in("locked", kPhone), AuthResult::Disabled) << "'!' before the hash locks the account";
     EXPECT_EQ(log_in("nobodys", kPhone), AuthResult::Ok) << "'*' only says that there is no main password";
-    EXPECT_EQ(log_in("netted", kPhone), AuthResult::Mismatch) << "allow_nets";
+    EXPECT_EQ(log_in("netted", kPhone), AuthResult::UnknownUser) << "allow_nets";
     EXPECT_EQ(log_in("off", kPhone), AuthResult::Ok);
     EXPECT_TRUE(request.fields.contains("nologin"));
     EXPECT_EQ(log_in("gone", kPhone), AuthResult::UnknownUser) << "no passdb knows him any more";

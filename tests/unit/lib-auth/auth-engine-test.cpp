@@ -134,7 +134,7 @@ TEST_F(AuthEngineTest, AppliesExtraFields) {
     EXPECT_EQ(line, "\tnologin\treason=Gone\tfoo=a");
     EXPECT_EQ(request.userdb_fields.find("mail")->value, "maildir:/a");
     EXPECT_EQ(log_in("n", "x"), AuthResult::Ok);
-    EXPECT_EQ(log_in("m", "x"), AuthResult::Mismatch);
+    EXPECT_EQ(log_in("m", "x"), AuthResult::UnknownUser);
     settings.passdbs[0].override_fields = "foo=fixed";
     EXPECT_EQ(log_in("n", "x"), AuthResult::Ok);
     EXPECT_EQ(request.fields.find("foo")->value, "fixed");
@@ -145,7 +145,7 @@ TEST_F(AuthEngineTest, TwoDatabasesOfOneDriverKeepTheirOwnSettings) {
     settings.passdbs = {same, same};
     settings.passdbs[0].mechanisms = "login";
     settings.passdbs[1].username_filter = "!a";
-    EXPECT_EQ(log_in("a", "x"), AuthResult::UnknownUser);
+    EXPECT_EQ(log_in("a", "x"), AuthResult::InternalFailure) << "no database is left to ask";
 }
 
 TEST_F(AuthEngineTest, AUserNameChoosesNoFileOutsideItsFolder) {
