@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -142,6 +143,22 @@ const Value* find_in(const Block& root, std::string_view name) {
     return root.find(*find_setting(BlockKind::Root, name));
 }
 
+void check_client_certificates(const Settings& settings, Findings& out) {
+    const bool asks = settings.boolean("ssl_verify_client_cert");
+    if (asks && settings.string("ssl_ca").empty())
+        out.error(settings.origin("ssl_verify_client_cert"), "ssl_verify_client_cert set, but ssl_ca not",
+                  "write ssl_ca = </path/of/authorities.pem, with their revocation lists");
+    const std::string& field = settings.string("ssl_cert_username_field");
+    if (asks && OBJ_txt2nid(field.c_str()) == NID_undef)
+        out.error(settings.origin("ssl_cert_username_field"), fmt::format("Invalid cert_username_field: {}", field),
+                  "write commonName, emailAddress, x500UniqueIdentifier or another field of a subject");
+    ERR_clear_error();
+    for (const char* name : {"auth_ssl_require_client_cert", "auth_ssl_username_from_cert"})
+        if (!asks && settings.boolean(name))
+            out.warning(settings.origin(name), fmt::format("{} is set, but no client is asked for a certificate", name),
+                        "write ssl_verify_client_cert = yes and ssl_ca = </path/of/authorities.pem");
+}
+
 void check_words(const Settings& settings, Findings& out) {
     const std::string& oldest = settings.string("ssl_min_protocol");
     bool known = false;
@@ -202,6 +219,7 @@ void check_ssl(const Settings& settings, Findings& out) {
                         hint);
     }
     check_words(settings, out);
+    check_client_certificates(settings, out);
 }
 
 }  // namespace culver::config

@@ -49,7 +49,9 @@ TlsStep TlsStream::step(int result, const char* what) {
 TlsStep TlsStream::handshake() {
     ERR_clear_error();
     errno = 0;
-    return step(SSL_do_handshake(ssl_), "SSL_accept()");
+    const TlsStep result = step(SSL_do_handshake(ssl_), "SSL_accept()");
+    is_established_ = result == TlsStep::Done;
+    return result;
 }
 
 TlsStep TlsStream::read(char* buffer, std::size_t size, std::size_t* got) {
@@ -90,7 +92,7 @@ std::string TlsStream::server_name() const {
 }
 
 ClientCertificate TlsStream::client_certificate() const {
-    if (!SSL_is_init_finished(ssl_) || !SSL_get0_peer_certificate(ssl_)) return ClientCertificate::None;
+    if (!is_established_ || !SSL_get0_peer_certificate(ssl_)) return ClientCertificate::None;
     return certificate_verified_ && certificate_problem_.empty() ? ClientCertificate::Valid : ClientCertificate::Invalid;
 }
 
@@ -108,7 +110,7 @@ std::string TlsStream::certificate_username() const {
     return name.size() <= 255 && name.find('\0') == name.npos ? name : std::string();
 }
 
-bool TlsStream::is_tls13() const { return SSL_is_init_finished(ssl_) && SSL_version(ssl_) >= TLS1_3_VERSION; }
+bool TlsStream::is_tls13() const { return is_established_ && SSL_version(ssl_) >= TLS1_3_VERSION; }
 
 std::optional<std::string> TlsStream::tls_exporter() const {
     static constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";

@@ -120,6 +120,7 @@ private:
     std::shared_ptr<TlsContext> context_;  // shared with other streams and the cache of contexts
     ssl_st* ssl_ = nullptr;
     std::string error_, certificate_problem_;
+    bool is_established_ = false;  // stays, unlike OpenSSL's own word, when the connection breaks later
     bool certificate_verified_ = false;  // the chain has been walked, with or without a problem
 };
 
