@@ -178,7 +178,7 @@ void MasterConnection::handle_pass(std::string_view line) {
         switch (lookup->credentials.result) {
             case AuthResult::Ok: {
                 // Neither a password nor the word that there is none: the database is wrong.
-                if (lookup->credentials.password.empty() && !lookup->credentials.any_password) {
+                if (lookup->credentials.lacks_password) {
                     reply = fmt::format("FAIL\t{}", lookup->id);
                     break;
                 }
@@ -241,7 +241,8 @@ void MasterConnection::handle_list(std::string_view line) {
     if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
 }
 
-// PENALTY-LIST id: a line PENALTY id address level milliseconds for each held address, then DONE id.
+// PENALTY-LIST id: a line PENALTY id address level held distinct attempts forgotten (the times in milliseconds from now)
+// for each penalised address, then DONE id.
 // PENALTY-CLEAR id [address ...]: OK id count.
 void MasterConnection::handle_penalty(std::string_view line) {
     auto fields = split(line, '\t');
@@ -255,7 +256,8 @@ void MasterConnection::handle_penalty(std::string_view line) {
     }
     std::string out;
     for (const PenaltyBox::Entry& entry : box.list(EventLoop::Clock::now()))
-        out += fmt::format("PENALTY\t{}\t{}\t{}\t{}\n", *id, entry.address, entry.level, entry.left.count());
+        out += fmt::format("PENALTY\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", *id, entry.address, entry.level,
+                           entry.left.count(), entry.distinct, entry.attempts, entry.forget.count());
     lines_->write(out + fmt::format("DONE\t{}\t\n", *id));
 }
 

@@ -180,10 +180,11 @@ Result<std::vector<AuthMasterClient::Penalty>> AuthMasterClient::list_penalties(
         if (!line) return fail(line.error());
         auto fields = split(*line, '\t');
         if (fields[0] == "DONE") return out;
-        if (fields[0] != "PENALTY" || fields.size() < 5)
+        if (fields[0] != "PENALTY" || fields.size() < 8)
             return fail(ErrorCode::Unavailable, "unexpected reply of the auth process to PENALTY-LIST");
-        out.push_back({tab_unescape(fields[2]), parse_uint32(fields[3]).value_or(0),
-                       std::chrono::milliseconds(parse_uint64(fields[4]).value_or(0))});
+        auto number = [&](std::size_t field) { return parse_uint64(fields[field]).value_or(0); };
+        out.push_back({tab_unescape(fields[2]), static_cast<std::uint32_t>(number(3)),
+                       std::chrono::milliseconds(number(4)), number(5), number(6), std::chrono::milliseconds(number(7))});
         line = impl_->read_line(Clock::now() + kTimeout);
     }
 }

@@ -51,9 +51,12 @@ public:
 
     // Addresses whose next login is held back because they guess passwords. Master sockets only.
     struct Penalty {
-        std::string address;  // an address, a network like 2001:db8:1::/48, or empty: clients without an address
+        std::string address;  // an address, a network like 2001:db8:0:1::/64, or empty: clients without an address
         std::uint32_t level = 0;
-        std::chrono::milliseconds left{0};
+        std::chrono::milliseconds left{0};    // until its next login is looked at
+        std::uint64_t distinct = 0;           // different wrong logins
+        std::uint64_t attempts = 0;           // wrong logins, repeated ones too
+        std::chrono::milliseconds forget{0};  // until it is forgotten, if nothing more fails
     };
     Result<std::vector<Penalty>> list_penalties();
     // All, or those of these addresses; returns how many were forgotten.
