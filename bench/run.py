@@ -3,6 +3,7 @@
 
     bench/run.py                       every measurement, 3 rounds (A B A B A B)
     bench/run.py login store           only these
+    bench/run.py auth                  all whose names begin with auth_
     bench/run.py --rounds 5 --out docs/performance-table.md
 
 Needs root (a private machine), Debian's dovecot-imapd and dovecot-lmtpd, and build/release with culver-load. Dovecot runs
@@ -27,6 +28,7 @@ from harness import private
 
 private.enter()
 
+import auth
 from harness.mail import Connection, lmtp_deliver, make_certificate, make_message
 from harness.server import Server, build_directory, install, is_alive, port_is_open, wait_for
 
@@ -39,18 +41,16 @@ ssl = yes
 ssl_cert = </etc/dovecot/dovecot.pem
 ssl_key = </etc/dovecot/private/dovecot.pem
 disable_plaintext_auth = no
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN /etc/dovecot/users
-}}
+@PASSDB@
 mail_uid = vmail
 mail_gid = vmail
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 100000
 log_path = /var/log/bench.log
 """
+PASSDB = "passdb {\n  driver = passwd-file\n  args = scheme=PLAIN /etc/dovecot/users\n}\n"
+SETUPS = {"mail": PASSDB, **auth.SETUPS}  # by name: what stands for @PASSDB@
 TUNED = """
-auth_cache_size = 10 M
 service imap-login {
   service_count = 0
   process_min_avail = 2
@@ -70,18 +70,23 @@ service lmtp {
 class Peer:
     """One of the two servers: its program, its configuration, its own mail, its cgroup."""
 
-    def __init__(self, name):
+    def __init__(self, name, setup="mail"):
         self.name = name
         self.home = f"{DISK}/{name}"
         self.group = None
+        self.cpu_at_start = 0
         program = "/opt/culver/sbin/dovecot" if name == "culver" else "/usr/sbin/dovecot"
-        self.server = Server(CONFIG + f"mail_home = {self.home}/%n\n" + (TUNED if name == "dovecot" else ""),
+        tuned = TUNED if name == "dovecot" else ""
+        if name == "dovecot" and setup == "mail":
+            tuned += "auth_cache_size = 10 M\n"
+        self.server = Server(CONFIG.replace("@PASSDB@", SETUPS[setup]) + f"mail_home = {self.home}/%n\n" + tuned,
                              path=f"/etc/dovecot/{name}.conf", program=program)
 
     def __enter__(self):
         self.group = make_cgroup(self.name)
         parent = os.getpid()
         enter_cgroup(self.group, parent)
+        self.cpu_at_start = self.cpu_seconds()
         try:
             self.server.start()
         finally:
@@ -113,10 +118,10 @@ class Peer:
                 pass
         return total
 
-    def load(self, *words):
-        """Runs culver-load; gives (CPU seconds per operation, operations per second)."""
+    def load(self, *words, program=LOAD):
+        """Runs a load generator; gives (CPU seconds per operation, operations per second)."""
         before = self.cpu_seconds()
-        result = subprocess.run([LOAD, *map(str, words)], capture_output=True, text=True, timeout=600)
+        result = subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=600)
         if result.returncode != 0:
             raise AssertionError(f"{self.name}: {' '.join(map(str, words))}: {result.stderr}")
         seconds, count = result.stdout.split()[-2:]
@@ -156,11 +161,14 @@ def fill(peer, user, count):
 MEASUREMENTS = {}
 
 
-def measurement(title, unit="ms CPU"):
+def measurement(title, unit="ms CPU", setup="mail"):
     def add(function):
-        MEASUREMENTS[function.__name__] = (title, unit, function)
+        MEASUREMENTS[function.__name__] = (title, unit, function, setup)
         return function
     return add
+
+
+auth.register(measurement)
 
 
 @measurement("connect, LOGIN, LOGOUT, plain, 16 connections")
@@ -298,7 +306,9 @@ def main():
     parser.add_argument("--only-culver", action="store_true", help="no comparison, e.g. while profiling")
     parser.add_argument("names", nargs="*", help=", ".join(MEASUREMENTS))
     options = parser.parse_args()
-    names = options.names or list(MEASUREMENTS)
+    names = [name for name in MEASUREMENTS
+             if not options.names or name in options.names or "auth" in options.names and name.startswith("auth_")]
+    setups = [setup for setup in SETUPS if any(MEASUREMENTS[name][3] == setup for name in names)]
     shutil.rmtree(DISK, ignore_errors=True)
     os.makedirs(DISK)
     os.chmod(DISK, 0o755)
@@ -308,31 +318,38 @@ def main():
     users = ["bench", "box100", "box300", "box50k", "box100k"] + [f"small{n}" for n in range(8)]
     private.install_file("/etc/dovecot/users", "".join(f"{name}@example.test:{PASSWORD}\n" for name in users))
     install("/opt/culver")
-    peers = [Peer("culver")] + ([] if options.only_culver else [Peer("dovecot")])
-    results = {name: {peer.name: [] for peer in peers} for name in names}
+    for setup in setups:
+        auth.prepare(setup)
+    peers = ["culver"] + ([] if options.only_culver else ["dovecot"])
+    results = {name: {peer: [] for peer in peers} for name in names}
     try:
         for _ in range(options.rounds):
-            for peer in peers:
-                os.makedirs(peer.home, exist_ok=True)
-                shutil.chown(peer.home, "vmail", "vmail")
-                with peer:
-                    for name in names:
-                        try:
-                            results[name][peer.name].append(MEASUREMENTS[name][2](peer))
-                        except (AssertionError, OSError, TimeoutError) as problem:
-                            print(f"{peer.name} {name}: {problem}", file=sys.stderr, flush=True)
-                        print(".", end="", file=sys.stderr, flush=True)
+            for setup in setups:
+                for peer in peers:
+                    measure(Peer(peer, setup), [name for name in names if MEASUREMENTS[name][3] == setup], results)
         print(file=sys.stderr)
         report(names, results, options.out)
     finally:
         shutil.rmtree(DISK, ignore_errors=True)
 
 
+def measure(peer, names, results):
+    os.makedirs(peer.home, exist_ok=True)
+    shutil.chown(peer.home, "vmail", "vmail")
+    with peer:
+        for name in names:
+            try:
+                results[name][peer.name].append(MEASUREMENTS[name][2](peer))
+            except (AssertionError, OSError, TimeoutError) as problem:
+                print(f"{peer.name} {name}: {problem}", file=sys.stderr, flush=True)
+            print(".", end="", file=sys.stderr, flush=True)
+
+
 def report(names, results, out):
     lines = ["| operation | unit | Culver | Dovecot | Dovecot / Culver | Culver per s | Dovecot per s |",
              "|---|---|---|---|---|---|---|"]
     for name in names:
-        title, unit, _ = MEASUREMENTS[name]
+        title, unit = MEASUREMENTS[name][:2]
         culver, dovecot = results[name].get("culver", []), results[name].get("dovecot", [])
         middle = lambda rows, column: statistics.median(row[column] for row in rows) if rows else float("nan")
         ratio = statistics.median(d[0] / c[0] for c, d in zip(culver, dovecot) if c[0]) if culver and dovecot else float("nan")
