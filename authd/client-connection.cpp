@@ -40,6 +40,8 @@ ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, Uni
         const MechanismSpec* spec = find_mechanism(name);
         if (spec && may_use(*spec)) greeting += fmt::format("MECH\t{}{}{}\n", spec->name, spec->flags.empty() ? "" : "\t", spec->flags);
     }
+    // All of it at once: Exim reads up to DONE before it says a word.
+    greeting += fmt::format("SPID\t{}\nCUID\t{}\nCOOKIE\t{}\nDONE\n", ::getpid(), number_, cookie_);
     lines_->write(greeting);
 }
 
@@ -103,7 +105,6 @@ void ClientConnection::handle_cpid(std::string_view line) {
     // Logins are picked up by this number, so on login sockets it must be one connection's own.
     if (is_login() && server_.is_client_pid_taken(pid, this)) return cut_off("CPID of another connection");
     client_pid_ = pid;
-    lines_->write(fmt::format("SPID\t{}\nCUID\t{}\nCOOKIE\t{}\nDONE\n", ::getpid(), number_, cookie_));
 }
 
 void ClientConnection::handle_auth(std::string_view line) {
@@ -137,6 +138,7 @@ void ClientConnection::handle_cont(std::string_view line) {
     auto fields = split(line, '\t');
     auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
     if (client_pid_ == 0 || !id) return cut_off("CONT without an id");
+    if (fields.size() < 3) return cut_off("CONT without data");
     auto it = attempts_.find(*id);
     if (it == attempts_.end()) return refuse_now(*id, "\treason=Authentication request timed out");
     std::shared_ptr<LoginAttempt> attempt = it->second;

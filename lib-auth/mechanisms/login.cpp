@@ -9,9 +9,13 @@ constexpr std::size_t kPasswordLimit = 1024;
 
 class Login final : public Mechanism {
 public:
-    SaslStep start() override { return SaslStep::challenge("Username:"); }
+    SaslStep start() override {
+        asked_ = true;
+        return SaslStep::challenge("Username:");
+    }
 
     SaslStep step(std::string_view message) override {
+        if (message.empty() && !asked_) return start();
         if (message.find('\0') != message.npos) return SaslStep::failure("invalid input");
         if (user_.empty()) {
             if (message.empty()) return SaslStep::check_password("", {}, "");  // refused for its name
@@ -23,6 +27,7 @@ public:
     }
 
 private:
+    bool asked_ = false;  // for the name
     std::string user_;
 };
 }  // namespace
