@@ -23,6 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     parser.parse_text("/fuzz.conf", text);
     auto settings = config::make_settings(std::move(made));
     (void)format_diagnostics(diagnostics, "fuzz");
+    // The rest handles every setting there is, which takes a hundred times as long as parsing: one input in sixteen.
+    std::uint32_t hash = 2166136261u;
+    for (std::size_t i = 0; i < size; ++i) hash = (hash ^ data[i]) * 16777619u;
+    if (hash >> 28 != 0) return 0;
     std::string printed = print_settings(*settings, {});
     auto copy = Settings::deserialize(settings->serialize());
     if (!copy || print_settings(**copy, {}) != printed) std::abort();
