@@ -13,7 +13,6 @@ namespace culver {
 
 namespace {
 constexpr unsigned kStepLimit = 10;
-constexpr std::chrono::seconds kClientTimeout{150};
 }  // namespace
 
 LoginAttempt::LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec)
@@ -69,7 +68,7 @@ void LoginAttempt::when_let_in(void (LoginAttempt::*next)()) {
     }
     state_ = State::Held;
     if (!held_since_) held_since_ = now;
-    if (now - *held_since_ >= kClientTimeout)
+    if (now - *held_since_ >= client_timeout)
         return refuse_now("\treason=Authentication request timed out", "held for its wrong guesses until it timed out");
     timer_ = server_.loop().after(hold, [self = shared_from_this(), next] {
         self->timer_.reset();
@@ -126,7 +125,7 @@ void LoginAttempt::answer(std::optional<std::string> bytes) {
 
 void LoginAttempt::challenge(State state, std::string_view bytes) {
     state_ = state;
-    timer_ = server_.loop().after(kClientTimeout, [self = shared_from_this()] {
+    timer_ = server_.loop().after(client_timeout, [self = shared_from_this()] {
         self->timer_.reset();
         self->refuse_now("\treason=Authentication request timed out", "gave no answer in time");
     });

@@ -37,6 +37,9 @@ public:
 
 class LoginAttempt final : public std::enable_shared_from_this<LoginAttempt> {
 public:
+    // How long a client may take for its next message, and an address may be held; tests shorten it.
+    static inline std::chrono::milliseconds client_timeout{150'000};
+
     // `peer` outlives the attempt or abandons it.
     LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec);
     ~LoginAttempt();

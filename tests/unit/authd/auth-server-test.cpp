@@ -1,4 +1,5 @@
 // Whole dialogues with AuthServer over socket pairs.
+#include "authd/login-attempt.h"
 #include "authd/server.h"
 
 #include <gtest/gtest.h>
@@ -113,6 +114,19 @@ TEST_F(AuthServerTest, GreetsFirstAndOffersTheMechanismsInOrder) {
     EXPECT_TRUE(peer.line().starts_with("CUID\t"));
     EXPECT_TRUE(peer.line().starts_with("COOKIE\t"));
     EXPECT_EQ(peer.line(), "DONE");
+}
+
+TEST_F(AuthServerTest, AClientThatSaysNothingMoreIsRefusedAfterAWhile) {
+    auto usual = std::exchange(LoginAttempt::client_timeout, std::chrono::milliseconds(100));
+    EXPECT_EQ(usual, std::chrono::seconds(150));
+    Peer peer = client();
+    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap"), "CONT\t1\t");
+    EXPECT_EQ(peer.ask("AUTH\t2\tLOGIN\tservice=imap"), "CONT\t2\tVXNlcm5hbWU6");
+    EXPECT_EQ(peer.ask("CONT\t2\t" + base64_encode("bob")), "CONT\t2\tUGFzc3dvcmQ6") << "each message has its own time";
+    EXPECT_EQ(peer.line(), "FAIL\t1\treason=Authentication request timed out");
+    EXPECT_EQ(peer.line(), "FAIL\t2\treason=Authentication request timed out");
+    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t1\tuser=alice");
+    LoginAttempt::client_timeout = usual;
 }
 
 TEST_F(AuthServerTest, AnswersLogins) {
