@@ -37,6 +37,8 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     out.mail_uid = settings.string("mail_uid");
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();
+    for (const PassDbSettings& passdb : out.passdbs)
+        if (passdb.driver == "oauth2") out.password_limit = 8192;
     for (UserDbSettings& db : out.userdbs) {
         db.first_valid_uid = static_cast<std::uint32_t>(settings.number("first_valid_uid"));
         db.last_valid_uid = static_cast<std::uint32_t>(settings.number("last_valid_uid"));

@@ -43,6 +43,13 @@ bool take_auth(std::string_view field, BearerMessage& out) {
     return true;
 }
 
+// Nothing in it counts, not even a name that stands before what is wrong.
+BearerMessage useless(std::string_view problem) {
+    BearerMessage out;
+    out.problem = problem;
+    return out;
+}
+
 // The gs2-header (RFC 5801 §4); the problem with it, if any.
 std::string_view read_gs2_header(std::string_view header, BearerMessage& out) {
     for (std::string_view part : split(header, ',')) {
@@ -75,8 +82,7 @@ BearerMessage parse_xoauth2(std::string_view message) {
             out.user = field.substr(5);
             out.has_user = true;
         } else if (!take_auth(field, out)) {
-            out.problem = "Invalid continued data";
-            return out;
+            return useless("Invalid continued data");
         }
     }
     if (!out.has_user || out.token.empty()) out.problem = "Username or token missing";
@@ -86,17 +92,11 @@ BearerMessage parse_xoauth2(std::string_view message) {
 BearerMessage parse_oauthbearer(std::string_view message) {
     BearerMessage out;
     auto fields = split(message, kSeparator);
-    if (fields.front().empty()) {
-        out.problem = "Invalid continued data";
-        return out;
-    }
-    out.problem = read_gs2_header(fields.front(), out);
-    if (!out.problem.empty()) return out;
-    for (std::string_view field : fields) {
-        if (take_auth(field, out)) continue;
-        out.problem = "Invalid continued data";
-        return out;
-    }
+    if (fields.front().empty()) return useless("Invalid continued data");
+    std::string_view problem = read_gs2_header(fields.front(), out);
+    if (!problem.empty()) return useless(problem);
+    for (std::string_view field : fields)
+        if (!take_auth(field, out)) return useless("Invalid continued data");
     if (!out.has_user || out.token.empty()) out.problem = "Missing username or token";
     return out;
 }

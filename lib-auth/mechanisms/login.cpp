@@ -1,14 +1,16 @@
 // LOGIN (draft-murchison-sasl-login): "Username:", "Password:", each answered in the clear. Old, but Outlook's only
 // one.
+#include <fmt/format.h>
+
 #include "lib-auth/mechanisms/makers.h"
 
 namespace culver::mechanisms {
 
 namespace {
-constexpr std::size_t kPasswordLimit = 1024;
-
 class Login final : public Mechanism {
 public:
+    explicit Login(std::size_t password_limit) : password_limit_(password_limit) {}
+
     SaslStep start() override {
         asked_ = true;
         return SaslStep::challenge("Username:");
@@ -22,16 +24,20 @@ public:
             user_ = message;
             return SaslStep::challenge("Password:");
         }
-        if (message.size() > kPasswordLimit) return SaslStep::failure("password is longer than 1024 bytes");
+        if (message.size() > password_limit_)
+            return SaslStep::failure(fmt::format("password is longer than {} bytes", password_limit_));
         return SaslStep::check_password(user_, {}, message);
     }
 
 private:
     bool asked_ = false;  // for the name
+    const std::size_t password_limit_;
     std::string user_;
 };
 }  // namespace
 
-std::unique_ptr<Mechanism> make_login(const AuthRequest&, const AuthSettings&) { return std::make_unique<Login>(); }
+std::unique_ptr<Mechanism> make_login(const AuthRequest&, const AuthSettings& settings) {
+    return std::make_unique<Login>(settings.password_limit);
+}
 
 }  // namespace culver::mechanisms

@@ -44,7 +44,7 @@ std::unexpected<Error> could_not_tell(std::string_view step, std::string_view wh
 }
 
 TokenAnswer refused(TokenAnswer answer, std::string_view step, std::string_view why) {
-    answer.accepted = false;
+    answer.verdict = Verdict::Mismatch;
     answer.reason = fmt::format("oauth2 failed: {} failed: {}", step, why);
     return answer;
 }
@@ -218,9 +218,14 @@ Result<TokenAnswer> OAuth2Lookup::judge(const AuthRequest& request, TokenAnswer 
     std::string given = TRY(expand_for_request(config_.username_format, owner));
     if (given.empty() || wanted != given)
         problem = fmt::format("Username '{}' did not match '{}'", wanted, given.substr(0, 255));
-    if (problem.empty()) problem = scope_problem(answer.fields);
     if (!problem.empty()) return refused(std::move(answer), step, problem);
-    answer.accepted = true;
+    problem = scope_problem(answer.fields);
+    if (!problem.empty()) {
+        answer = refused(std::move(answer), step, problem);
+        answer.verdict = Verdict::Disabled;
+        return answer;
+    }
+    answer.verdict = Verdict::Match;
     debug(request, fmt::format("{} succeeded", step));
     return answer;
 }

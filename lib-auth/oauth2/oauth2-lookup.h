@@ -11,14 +11,15 @@
 #include "lib-auth/http/json.h"
 #include "lib-auth/oauth2/jwt-keys.h"
 #include "lib-auth/oauth2/oauth2-config.h"
+#include "lib-auth/passdb.h"
 
 namespace culver {
 
 struct TokenAnswer {
-    bool accepted = false;
-    std::string reason;  // of a refusal, for the log
-    std::string token;   // the token that was accepted; with the password grant the one that it gave
-    JsonObject fields;   // what is known of it
+    Verdict verdict = Verdict::Mismatch;  // Match; Disabled for a token of the right user that is not good for us
+    std::string reason;                   // of a refusal, for the log
+    std::string token;                    // the token that was accepted; with the password grant the one that it gave
+    JsonObject fields;                    // what is known of it
 };
 
 class OAuth2Lookup {

@@ -25,10 +25,9 @@ public:
     Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
         TokenAnswer answer = TRY(lookup_->check(request, password.reveal()));
         PassDbReply reply;
-        reply.verdict = Verdict::Mismatch;
+        reply.verdict = answer.verdict;
         reply.reason = std::move(answer.reason);
-        if (!answer.accepted) return reply;
-        reply.verdict = Verdict::Match;
+        if (answer.verdict != Verdict::Match) return reply;
         for (const std::string& pair : lookup_->config().pass_attrs) {
             std::size_t equals = pair.find('=');
             std::string value;
