@@ -64,6 +64,15 @@ void ClientConnection::abandon_attempts() {
     attempts_.clear();
 }
 
+void ClientConnection::fail_attempts() {
+    auto attempts = std::move(attempts_);
+    attempts_.clear();
+    for (auto& [id, attempt] : attempts) {
+        attempt->abandon();
+        refuse_now(id, "\tcode=temp_fail");
+    }
+}
+
 void ClientConnection::ended(const std::string& why) {
     if (!attempts_.empty())
         log_error(fmt::format("auth client {} disconnected with {} pending requests: {}", client_pid_, attempts_.size(),

@@ -1,7 +1,9 @@
 // auth: the one process that sees password databases (docs/auth-protocol.md, ARCHITECTURE.md).
 #include <malloc.h>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -17,6 +19,8 @@
 using namespace culver;
 
 namespace {
+constexpr std::chrono::seconds kFinishing{1};
+
 std::size_t connection_limit(const Settings& settings) {
     const ServiceSettings* service = settings.find_service("auth");
     return service && service->client_limit ? service->client_limit : settings.number("default_client_limit");
@@ -66,6 +70,16 @@ int main() {
         set_log_debug(fresh->boolean("auth_debug"));
         if (auto used = server.use_settings(AuthSettings::from(*fresh)); !used)
             log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
+    });
+    // Only root's process can make another supervisor: the master starts auth again. New clients wait in the listeners'
+    // queues meanwhile; what can still be finished is.
+    (*helpers)->on_supervisor_lost(self.loop(), [&] {
+        log_error("the supervisor of auth's helper processes has died; auth ends, to be started again");
+        self.pause_listeners(true);
+        self.loop().after(kFinishing, [&server] {
+            server.fail_attempts();
+            std::_Exit(0);  // without waiting for threads that may hang in a helper's place
+        });
     });
     return self.run();
 }

@@ -92,6 +92,10 @@ void AuthServer::serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights) 
     else clients_[number] = std::make_unique<ClientConnection>(*this, number, std::move(fd), protocol);
 }
 
+void AuthServer::fail_attempts() {
+    for (auto& [number, client] : clients_) client->fail_attempts();
+}
+
 bool AuthServer::is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const {
     return std::any_of(clients_.begin(), clients_.end(), [&](const auto& item) {
         return item.second.get() != asking && item.second->is_login() && item.second->client_pid() == pid;
