@@ -11,7 +11,11 @@ namespace culver {
 namespace {
 constexpr ber_len_t kMessageLimit = 4 << 20;  // of one entry or answer
 constexpr int kKeepAliveIdle = 60, kKeepAliveProbes = 3, kKeepAliveInterval = 10;  // seconds
+constexpr std::chrono::milliseconds kGoodbye{100};
 constexpr unsigned kUnacknowledged = 5000;  // ms, then TCP gives up: the other side has forgotten us
+
+// libldap gives no reason for a failed handshake.
+constexpr std::string_view kTlsHint = " (does tls_ca_cert_file vouch for its certificate, and is that for this name?)";
 
 timeval to_timeval(std::chrono::milliseconds time) {
     return {time.count() / 1000, static_cast<suseconds_t>(time.count() % 1000 * 1000)};
@@ -37,6 +41,7 @@ int answer_sasl(LDAP*, unsigned, void* context, void* asked) {
 }  // namespace
 
 LdapConnection::~LdapConnection() {
+    deadline_.set(kGoodbye);
     if (handle_) ::ldap_unbind_ext_s(handle_, nullptr, nullptr);
 }
 
@@ -56,8 +61,8 @@ std::unexpected<Error> LdapConnection::failure(int rc, std::string_view what, co
     broken_ = broken_ || is_dead;
     ErrorCode code = rc == LDAP_TIMEOUT          ? ErrorCode::Timeout
                      : is_dead || rc == LDAP_BUSY ? ErrorCode::Unavailable
-                     : rc == LDAP_NO_SUCH_OBJECT  ? ErrorCode::NotFound
-                                                  : ErrorCode::InvalidArgument;
+                     : rc == LDAP_NO_SUCH_OBJECT || rc == LDAP_INVALID_DN_SYNTAX ? ErrorCode::NotFound
+                                                                                 : ErrorCode::InvalidArgument;
     return fail(code, std::move(text));
 }
 
@@ -95,21 +100,25 @@ Result<std::unique_ptr<LdapConnection>> LdapConnection::open(const LdapConfig& c
     }
     TRY(self->set_options());
     TRY(tls.apply(self->handle_));
+    if (!self->deadline_.attach(self->handle_)) return fail(ErrorCode::Internal, "Can't set the connect callback");
+    self->deadline_.set(timeouts.connect);
     if (int rc = ::ldap_connect(self->handle_); rc != LDAP_SUCCESS)
-        return self->failure(rc, fmt::format("connecting to {}", uri));
+        return self->failure(rc, fmt::format("connecting to {}{}", uri, uri.starts_with("ldaps") ? kTlsHint : ""));
     Sockbuf* buffer = nullptr;
     ber_len_t limit = kMessageLimit;
     if (::ldap_get_option(self->handle_, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS && buffer)
         ::ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &limit);
-    if (config.tls)
-        if (int rc = ::ldap_start_tls_s(self->handle_, nullptr, nullptr); rc != LDAP_SUCCESS)
-            return self->failure(rc, fmt::format("StartTLS with {}", uri));
+    if (!config.tls) return self;
+    self->deadline_.set(timeouts.connect);
+    if (int rc = ::ldap_start_tls_s(self->handle_, nullptr, nullptr); rc != LDAP_SUCCESS)
+        return self->failure(rc, fmt::format("StartTLS with {}{}", uri, kTlsHint));
     return self;
 }
 
 Result<LDAPMessage*> LdapConnection::next_message(int number, int all, std::chrono::milliseconds timeout,
                                                   std::string_view what) {
     timeval limit = to_timeval(std::max(timeout, std::chrono::milliseconds(1)));
+    deadline_.set(timeout);
     LDAPMessage* message = nullptr;
     int type = ::ldap_result(handle_, number, all, &limit, &message);
     if (type > 0) return message;
@@ -161,6 +170,7 @@ Status LdapConnection::bind_sasl() {
 }
 
 Status LdapConnection::bind_default() {
+    deadline_.set(timeouts_.bind);
     // LDAPv3 begins anonymously; LDAPv2 wants a bind of everybody.
     if (!config_.sasl_bind && config_.dn.empty() && config_.ldap_version > 2) return {};
     Status bound = config_.sasl_bind ? bind_sasl() : bind_simple();
@@ -172,6 +182,7 @@ Status LdapConnection::bind_default() {
 Result<LdapConnection::UserBind> LdapConnection::bind_as(const std::string& dn, const SecretString& password) {
     if (dn.empty()) return UserBind{BindAnswer::NoSuchUser, "an empty DN"};
     if (password.empty()) return UserBind{BindAnswer::Refused, "an empty password"};
+    deadline_.set(timeouts_.bind);
     std::string text(password.reveal());
     berval secret{text.size(), text.data()};
     int number = 0;

@@ -13,6 +13,7 @@
 
 #include "lib-auth/ldap/ldap-attributes.h"
 #include "lib-auth/ldap/ldap-config.h"
+#include "lib-auth/ldap/ldap-deadline.h"
 #include "lib-auth/ldap/ldap-tls.h"
 #include "lib-base/result.h"
 #include "lib-base/secret-string.h"
@@ -47,7 +48,7 @@ public:
     };
     Result<UserBind> bind_as(const std::string& dn, const SecretString& password);
 
-    // At most `limit` entries. NotFound: there is no such base. Unavailable: the connection or the server is of no use
+    // At most `limit` entries. NotFound: there is no such base, or it cannot be one. Unavailable: the connection or the server is of no use
     // any more; Timeout is one of these.
     struct Search {
         std::string base, filter;
@@ -76,6 +77,7 @@ private:
 
     const LdapConfig& config_;
     const LdapTimeouts timeouts_;
+    LdapDeadline deadline_;
     LDAP* handle_ = nullptr;
     bool broken_ = false;
 };

@@ -59,6 +59,7 @@ LdapEntry LdapConnection::read_entry(LDAPMessage* message) {
 
 // The number of the request.
 Result<int> LdapConnection::start_search(const Search& search, std::chrono::seconds timeout, Page* page) {
+    deadline_.set(timeout);
     std::vector<char*> names;
     for (const std::string& name : search.attributes) names.push_back(const_cast<char*>(name.c_str()));
     names.push_back(nullptr);

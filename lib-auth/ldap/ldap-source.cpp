@@ -175,7 +175,7 @@ Status LdapSource::for_each_user(const std::function<void(std::string_view user)
             return true;
         });
     });
-    if (!complaint.empty()) log_warning("ldap: iterate: " + complaint);
+    if (!complaint.empty()) log_warning("ldap: " + complaint);
     return done;
 }
 

@@ -1,6 +1,7 @@
 """A real OpenLDAP server with its own configuration and data, for the tests of passdb and userdb ldap."""
 
 import base64
+import hashlib
 import os
 import shutil
 import signal
@@ -57,6 +58,11 @@ def escape_dn(value):
     """RFC 4514."""
     return "".join(f"\\{byte:02x}" if chr(byte) in ' ,\\#+<>;"=' or byte < 32 else chr(byte)
                    for byte in value.encode()) if value.isascii() else value
+
+
+def ssha(password, salt=b"saltsalt"):
+    """A userPassword that slapd compares with in a bind, and that Dovecot knows too."""
+    return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
 
 
 def entry(dn, **attributes):

@@ -57,7 +57,7 @@ TEST_F(CheckTest, MissingPiecesAreNamedWithWhatToWrite) {
     finds(good + "mail_home = /h/%z\n", "mail_home: Failed to expand /h/%z: Unknown variable '%z'");
     finds(good + "mail_home =\n", "mail_location begins in the home, but users have none");
     finds(good + "mail_location = mbox:~/m\n", "Culver does not read mbox yet");
-    finds(good + "passdb {\n driver = ldap\n}\n", "passdb: Culver does not have the driver ldap yet");
+    finds(good + "passdb {\n driver = lua\n}\n", "passdb: Culver does not have the driver lua yet");
     finds(good + "userdb {\n driver = pasword\n}\n", "Unknown userdb driver 'pasword'");
     finds(good + "namespace a {\n prefix = x/\n}\n", "inbox=yes namespace missing");
     finds(good + "service lmtp {\n unix_listener /nosuch-culver/x {\n }\n}\n",
