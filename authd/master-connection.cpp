@@ -288,8 +288,13 @@ void MasterConnection::handle_request(std::string_view line) {
         if (lookup->user.kind == UserResult::Kind::Found) {
             reply = fmt::format("USER\t{}\t{}", lookup->id, tab_escape(lookup->auth.user));
             lookup->auth.userdb_fields.append_to(reply);
+            if (!lookup->auth.master_user.empty())
+                append_auth_field(reply, "master_user", lookup->auth.master_user);
             append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
-            if (!lookup->auth.master_user.empty()) append_auth_field(reply, "auth_user", lookup->auth.master_user);
+            // Who proved himself, if that is not the name of the mailbox.
+            const std::string& proven = lookup->auth.master_user.empty() ? lookup->auth.original_user
+                                                                         : lookup->auth.master_user;
+            if (proven != lookup->auth.user) append_auth_field(reply, "auth_user", proven);
         } else if (lookup->user.kind == UserResult::Kind::NotFound) {
             log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism),
                                   lookup->auth.log_identity()));

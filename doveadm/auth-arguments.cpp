@@ -2,10 +2,37 @@
 
 #include <fmt/format.h>
 
+#include "doveadm/password-prompt.h"
 #include "lib-base/text.h"
+#include "lib-net/ip-address.h"
 #include "lib-net/socket.h"
 
 namespace culver::doveadm {
+
+namespace {
+
+// A bare key is printed bare; these are names, and an empty name is a value.
+std::string field_text(const std::string& key, const std::string& value) {
+    const bool is_name = key == "user" || key == "original_user" || key == "auth_user";
+    return value.empty() && !is_name ? key : key + "=" + value;
+}
+
+}  // namespace
+
+int check_auth_info(const Invocation& call) {
+    for (const std::string& word : call.options('x')) {
+        const std::size_t equals = word.find('=');
+        const std::string key = word.substr(0, equals);
+        const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
+        const bool is_address = key == "lip" || key == "rip", is_port = key == "lport" || key == "rport";
+        const auto port = parse_uint32(value);
+        const bool is_good = is_address ? IpAddress::parse(value).has_value() : !is_port || (port && *port <= 65535);
+        if (is_good) continue;
+        call.fatal(fmt::format("{}: Invalid {}", key, is_address ? "ip" : "port number"));
+        return kExitTemporary;
+    }
+    return kExitOk;
+}
 
 AuthStart auth_start(const Invocation& call) {
     AuthStart start;
@@ -38,8 +65,7 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
                             const std::string& master_user, const SecretString& password) {
     // AuthClient would try again for ever; a person wants to know now.
     if (auto reachable = connect_unix(socket_path, Blocking::Yes); !reachable)
-        return fail(ErrorCode::Unavailable,
-                    fmt::format("connect({}) failed: {}", socket_path, reachable.error().detail));
+        return fail(ErrorCode::Unavailable, reachable.error().detail);
     EventLoop loop;
     LoginAttempt attempt;
     attempt.reply.code = "temp_fail";
@@ -72,11 +98,32 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
     return attempt;
 }
 
+std::optional<LoginAttempt> attempt_login(Invocation& call, std::string_view socket, int& code) {
+    const auto& arguments = call.arguments();
+    code = arguments.empty() ? call.usage() : check_auth_info(call);
+    if (code != kExitOk) return std::nullopt;
+    if (arguments.size() > 2) {
+        call.error(fmt::format("Extraneous arguments found: {}", arguments[2]));
+        code = kExitUsage;
+        return std::nullopt;
+    }
+    const SecretString password = arguments.size() > 1 ? SecretString(arguments[1]) : ask_password("Password: ");
+    auto attempt = log_in(call.socket_path(call.option('a').value_or(std::string(socket))), auth_start(call), arguments[0],
+                          call.option('M').value_or(""), password);
+    if (!attempt) {
+        call.fatal(attempt.error().detail);
+        code = kExitTemporary;
+        return std::nullopt;
+    }
+    code = print_verdict(arguments[0], attempt->reply);
+    return std::move(*attempt);
+}
+
 int print_verdict(const std::string& user, const AuthReply& reply) {
     const bool ok = reply.kind == AuthReply::Kind::Ok;
     print(fmt::format("passdb: {} auth {}\nextra fields:\n", user, ok ? "succeeded" : "failed"));
     for (const auto& [key, value] : reply.fields)
-        print(fmt::format("  {}{}{}\n", key, value.empty() ? "" : "=", value));
+        print(fmt::format("  {}\n", field_text(key, value)));
     if (ok) return kExitOk;
     return reply.code == "temp_fail" ? kExitTemporary : kExitNoPermission;
 }

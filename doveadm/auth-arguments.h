@@ -16,6 +16,8 @@ namespace culver::doveadm {
 inline constexpr OptionSpec kAuthInfoOption = {
     'x', "auth info", "key=value about the client, e.g. service=imap, rip=192.0.2.1; may be repeated"};
 
+// kExitOk, or an error was printed: an address or a port in -x that is none.
+int check_auth_info(const Invocation& call);
 // -x words into a login's or a lookup's fields; service is "doveadm" without one. Unknown keys are ignored.
 AuthStart auth_start(const Invocation& call);
 UserLookup user_lookup(const Invocation& call, const std::string& user);
@@ -28,6 +30,10 @@ struct LoginAttempt {
 // before the connection closes.
 Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& start, const std::string& user,
                             const std::string& master_user, const SecretString& password);
+
+// What auth test and auth login have in common: arguments <user> [<password>], which is asked for if it is not there,
+// the login at the socket of -a, or else `socket`, and its verdict on standard output. Nothing: `code` says why.
+std::optional<LoginAttempt> attempt_login(Invocation& call, std::string_view socket, int& code);
 
 // "passdb: U auth succeeded" with the fields, as auth test and auth login print it; returns the exit code.
 int print_verdict(const std::string& user, const AuthReply& reply);

@@ -127,17 +127,17 @@ private:
 
     Outcome ask(const PassDbSettings& db) {
         if (is_asked_by_authd_alone(db.driver)) return ask_authd(db);
-        Result<PassDbReply> raw = fail(ErrorCode::Internal, "");
+        Result<Answer> raw = fail(ErrorCode::Internal, "");
         with_log(road_, [&] { raw = look_up(db); });
         if (!raw && raw.error().code == ErrorCode::Unsupported) return ask_authd(db);
         if (!raw) {
             road_.add(raw.error().detail);
             return Outcome::CannotTell;
         }
-        if (raw->verdict == Verdict::UnknownUser) return Outcome::Unknown;
-        const AuthFields fields = fields_of(db, *raw);
+        if (raw->reply.verdict == Verdict::UnknownUser) return Outcome::Unknown;
+        const AuthFields fields = fields_of(db, raw->reply);
         explain_fields(fields);
-        return db.deny ? Outcome::Ok : known(db, fields);
+        return db.deny ? Outcome::Ok : known(db, fields, raw->password);
     }
 
     // As the engine puts them together.
@@ -156,15 +156,25 @@ private:
     }
 
     // What the database itself says, before the engine takes its part of it.
-    Result<PassDbReply> look_up(const PassDbSettings& db) const {
+    struct Answer {
+        PassDbReply reply;
+        SecretString password;  // with its {SCHEME}
+    };
+    Result<Answer> look_up(const PassDbSettings& db) const {
         auto drivers = passdb_drivers();
         auto driver = std::find_if(drivers.begin(), drivers.end(), [&](const auto& one) { return one.name == db.driver; });
         auto database = driver->make(db, road_.context);
         if (!database) return fail(database.error());
-        return (*database)->lookup(road_.request);
+        Answer answer;
+        answer.reply = TRY((*database)->lookup(road_.request));
+        const std::string_view stored = answer.reply.password.reveal();
+        const bool is_bare = answer.reply.has_password && split_password(stored).first.empty();
+        answer.password = is_bare ? SecretString(fmt::format("{{{}}}{}", (*database)->default_scheme(), stored))
+                                  : answer.reply.password;
+        return answer;
     }
 
-    Outcome known(const PassDbSettings& db, const AuthFields& fields) {
+    Outcome known(const PassDbSettings& db, const AuthFields& fields, const SecretString& stored) {
         auto engine = road_.engine_of(&db, nullptr);
         if (!engine) return Outcome::CannotTell;
         AuthRequest request = road_.request;
@@ -177,8 +187,7 @@ private:
         Credentials found;
         with_log(road_, [&] { found = engine->lookup_credentials(request); });
         if (found.result == AuthResult::InternalFailure) return Outcome::CannotTell;
-        const bool any_password = request.fields.contains("nopassword");
-        const bool matches = explain_password(found.password, any_password, request);
+        const bool matches = explain_password(stored, fields.contains("nopassword"), request);
         if (found.result != AuthResult::Ok && !unusable_) {
             road_.add("so a login is refused whatever the password");
             refused_by_fields_ = true;

@@ -39,9 +39,10 @@ void Formatter::row(std::vector<std::string> values) {
 }
 
 void Formatter::finish() {
-    if (has_columns_) {
+    if (has_columns_ && !finished_) {
         start();
         print_end();
+        finished_ = true;
     }
     std::fflush(stdout);
 }

@@ -16,7 +16,8 @@ struct Column {
     const std::string& heading() const { return title.empty() ? key : title; }
 };
 
-// Writes to standard output. Call columns() once, then row() for each record, then finish() once.
+// Writes to standard output. Call columns() once, then row() for each record, then finish(); a second finish() does
+// nothing.
 class Formatter {
 public:
     virtual ~Formatter() = default;
@@ -40,7 +41,7 @@ protected:
 
 private:
     void start();
-    bool has_sticky_ = false, started_ = false, has_columns_ = false;
+    bool has_sticky_ = false, started_ = false, has_columns_ = false, finished_ = false;
     Column sticky_;
     std::string sticky_value_;
     std::size_t rows_ = 0;

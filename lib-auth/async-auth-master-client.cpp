@@ -87,7 +87,7 @@ void AsyncAuthMasterClient::Impl::send(const std::function<std::string(std::uint
             // Not from inside the call: the caller may not be ready for its own callback.
             loop.post([this, id, still_here = std::weak_ptr<int>(alive), error = connected.error()] {
                 if (!still_here.expired())
-                    finish(id, fail(ErrorCode::Unavailable, fmt::format("connect({}) failed: {}", path, error.detail)));
+                    finish(id, fail(ErrorCode::Unavailable, error.detail));
             });
             return;
         }

@@ -48,7 +48,7 @@ Status AuthMasterClient::Impl::open() {
     auto connected = connect_unix(path, Blocking::Yes);
     if (!connected) {
         Error error = connected.error();
-        return fail(ErrorCode::Unavailable, fmt::format("connect({}) failed: {}", path, error.detail));
+        return fail(ErrorCode::Unavailable, error.detail);
     }
     fd = std::move(*connected);
     return write_all(fd.get(), master_protocol::kHello, path);

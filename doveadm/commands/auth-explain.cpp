@@ -66,6 +66,7 @@ int walk(Invocation& call, const std::string& name) {
 
 int run(Invocation& call) {
     if (call.arguments().empty() || call.arguments().size() > 2) return call.usage();
+    if (const int bad = check_auth_info(call); bad != kExitOk) return bad;
     return walk(call, call.arguments()[0]);
 }
 

@@ -5,40 +5,30 @@
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/commands.h"
-#include "doveadm/password-prompt.h"
-#include "lib-base/text.h"
 
 namespace culver::doveadm {
 
 namespace {
 
 int run(Invocation& call) {
-    const auto& arguments = call.arguments();
-    if (arguments.empty()) return call.usage();
-    if (arguments.size() > 2) {
-        call.error(fmt::format("Extraneous arguments found: {}", arguments[2]));
-        return kExitUsage;
+    int code = kExitOk;
+    auto attempt = attempt_login(call, "auth-login", code);
+    if (!attempt || code != kExitOk) return code;
+    // From here on a failure is a login that does not come about: 77, whatever the reason.
+    if (attempt->reply.find("nologin")) {
+        call.error("userdb lookup failed: nologin is set for this user");
+        return kExitNoPermission;
     }
-    SecretString password = arguments.size() > 1 ? SecretString(arguments[1]) : ask_password("Password: ");
-    auto attempt = log_in(call.socket_path(call.option('a').value_or("auth-login")), auth_start(call), arguments[0],
-                          call.option('M').value_or(""), password);
-    if (!attempt) {
-        call.fatal(attempt.error().detail);
-        return kExitTemporary;
-    }
-    const int code = print_verdict(arguments[0], attempt->reply);
-    if (code != kExitOk) return code;
-    if (attempt->reply.find("nologin")) return kExitOk;  // there is nothing to pick up
     AuthMasterClient master(call.socket_path(call.option('m').value_or("auth-master")));
     attempt->ticket.session_pid = static_cast<std::uint32_t>(::getpid());
     auto record = master.pick_up_login(attempt->ticket);
     if (!record) {
         call.error(fmt::format("userdb lookup failed: {}", record.error().detail));
-        return kExitTemporary;
+        return kExitNoPermission;
     }
     if (!*record) {
-        call.error(fmt::format("userdb lookup: user {} doesn't exist", arguments[0]));
-        return kExitNoUser;
+        call.error(fmt::format("userdb lookup: user {} doesn't exist", call.arguments()[0]));
+        return kExitNoPermission;
     }
     print(fmt::format("userdb extra fields:\n  {}\n", (*record)->username));
     for (const auto& [key, value] : (*record)->fields)

@@ -1,4 +1,6 @@
 // doveadm auth lookup: what the password databases say of a user, without a login.
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "doveadm/auth-arguments.h"
@@ -10,10 +12,13 @@ namespace {
 
 int run(Invocation& call) {
     if (call.arguments().empty()) return call.usage();
+    if (const int bad = check_auth_info(call); bad != kExitOk) return bad;
     AuthMasterClient client(call.socket_path(call.option('a').value_or("auth-userdb")));
     const auto field = call.option('f');
     int code = kExitOk;
+    bool is_first = true;
     for (const std::string& user : call.arguments()) {
+        if (!std::exchange(is_first, false)) print("\n");
         auto record = client.lookup_passdb(user_lookup(call, user));
         if (!record) {
             call.error(fmt::format("passdb lookup failed for {}: {}", user, record.error().detail));

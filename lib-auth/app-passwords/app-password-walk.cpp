@@ -67,6 +67,7 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
             request.user, limit == Work::Blocking ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
         if (!rows) {
             app_passwords_->complain(rows.error());
+            request.trail.add("app passwords", "could not be asked");
             result = AuthResult::InternalFailure;
             return AppPasswordStep::Decided;
         }
@@ -81,10 +82,12 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
     if (walk.app_state == State::Matched) {
         if (std::string why = refusal_of(row, request.service, request.remote_ip, now); !why.empty()) {
             log_info(fmt::format("app-password({}): {} {}", request.log_identity(), label(row), why));
+            request.trail.add("app password " + label(row), why);
             result = AuthResult::Mismatch;
             return AppPasswordStep::Decided;
         }
         if (lookup_work(request) > limit) return pause();
+        request.trail.add("app password " + label(row), "matched");
         result = ask_without_password(request);
         if (result != AuthResult::Ok) {
             log_info(fmt::format("app-password({}): {} is right, but the databases do not let this user in",
@@ -112,6 +115,7 @@ AuthResult AuthEngine::insist_on_app_password(AuthRequest& request, AuthResult r
         return result;
     log_info(fmt::format("app-password({}): the main password is right, but an app password is needed for service {}",
                          request.log_identity(), request.service));
+    request.trail.remark("but an app password is needed for this service");
     // What the databases say about the user is for those who got in.
     request.fields.clear();
     request.fields.set("reason", kNeeded);

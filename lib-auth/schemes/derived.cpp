@@ -59,7 +59,7 @@ Result<std::string> generate_argon2(const SchemeInput& input, unsigned long long
     if (::sodium_init() < 0) return fail(ErrorCode::Internal, "sodium_init() failed");
     char out[crypto_pwhash_STRBYTES];
     if (::crypto_pwhash_str_alg(out, input.password.data(), input.password.size(), rounds, memory, algorithm) != 0)
-        return fail_errno(fmt::format("crypto_pwhash_{}_str failed", name));
+        return fail_errno(fmt::format("crypto_pwhash_{}_str", name));
     return std::string(out);
 }
 // A minute and more for each login is nobody's wish.
