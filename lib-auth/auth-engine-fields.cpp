@@ -109,6 +109,7 @@ private:
     void set_for_userdb(std::string_view key, std::string_view value, bool has_value) {
         request_.has_userdb_fields = true;
         if (key == "userdb_import") import(value, "userdb_");
+        else if (key == "user") rename_user(request_.user, key, value);
         else request_.userdb_fields.set(key, value, has_value);
     }
 

@@ -259,7 +259,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     } else if (request.fields.contains("noauthenticate") && result == AuthResult::Ok && allowed) {
         request.trail.add(entry.label, describe(AuthResult::GoOn));
         return AuthResult::GoOn;
-    } else if (compares) {
+    } else if (compares && result == AuthResult::Ok) {
         result = compare(entry, request, reply, chain);
     } else if (!chain.password && result == AuthResult::Ok && !entry.deny) {
         result = take_credentials(entry, request, reply, chain);
