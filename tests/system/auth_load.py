@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""Logins under load: floods of guesses, penalties over all services, databases that are locked or gone, equal times."""
+
+import base64
+import multiprocessing
+import os
+import re
+import selectors
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import attack, case, private, simple
+from harness.attack import AuthClient, bounds
+from harness.mail import Connection
+from harness.simple import PASSWORD, USER
+
+FILE_PASSDB = """passdb {
+  driver = passwd-file
+  args = scheme=PLAIN /etc/dovecot/users
+}"""
+HASHED = "/etc/dovecot/hashed"
+DATABASE = "/etc/dovecot/db/users.sqlite"
+SQL_PASSDB = "passdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf.ext\n}"
+HASHED_PASSDB = f"passdb {{\n  driver = passwd-file\n  args = {HASHED}\n}}"
+FLOOD_SECONDS, FLOOD_CONNECTIONS = 5, 1000
+
+
+def hash_of(password, rounds=5000):
+    return subprocess.run(["doveadm", "pw", "-s", "SHA512-CRYPT", "-r", str(rounds), "-p", password], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def with_passdb(passdb, more="auth_failure_delay = 2 secs\n"):
+    assert FILE_PASSDB in simple.CONFIG
+    attack.reconfigure(simple.CONFIG.replace(FILE_PASSDB, passdb) + more)
+
+
+def test_start():
+    attack.start("", (USER,))
+    stored = hash_of(PASSWORD)
+    private.install_file(HASHED, f"{USER}:{stored}\n{attack.WITNESS}:{stored}\n")
+
+
+def flood(sources, seconds, ready, guesses):
+    """So many connections send one wrong LOGIN after the other, each as soon as the last one is answered."""
+    selector = selectors.DefaultSelector()
+
+    def connect(source):
+        connection = socket.socket()
+        try:
+            connection.bind((source, 0))
+            connection.settimeout(2)
+            connection.connect(("127.0.0.1", 143))
+            connection.setblocking(False)
+        except OSError:
+            connection.close()
+            return
+        selector.register(connection, selectors.EVENT_READ, source)
+
+    for source in sources:
+        connect(source)
+    ready.set()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for key, _ in selector.select(0.1):
+            try:
+                data = key.fileobj.recv(4096)
+                if data and b"* BYE" not in data:
+                    guesses.value += 1
+                    key.fileobj.send(f"a LOGIN {USER} wrong{guesses.value}\r\n".encode())
+                    continue
+            except OSError:
+                pass
+            selector.unregister(key.fileobj)
+            key.fileobj.close()
+            connect(key.data)
+
+
+def login_time(source):
+    start = time.perf_counter()
+    client = Connection(143, source=source)
+    greeting = client.line()
+    assert greeting and greeting.startswith("* OK"), greeting
+    answer = client.command(f"a LOGIN {USER} {PASSWORD}")
+    assert answer and answer[-1].startswith("a OK"), answer
+    took = time.perf_counter() - start
+    client.close()
+    return took
+
+
+def right_logins_during(sources, label):
+    ready, guesses = multiprocessing.Event(), multiprocessing.Value("i", 0)
+    process = multiprocessing.Process(target=flood, args=(sources, FLOOD_SECONDS, ready, guesses))
+    process.start()
+    try:
+        assert ready.wait(60), "the flood does not begin"
+        known = [login_time("127.200.1.1") for _ in range(25)]
+        # From networks that were never seen before.
+        fresh = [login_time(attack.source()) for _ in range(25)]
+    finally:
+        process.join(60)
+        if process.is_alive():
+            process.terminate()
+    assert guesses.value >= FLOOD_CONNECTIONS * 2 // 3, f"only {guesses.value} guesses"
+    for kind, times in (("known", known), ("new", fresh)):
+        middle = statistics.median(times) * 1000
+        assert middle < 100, f"{label}: a right login from a {kind} network takes {middle:.0f} ms"
+
+
+def floods():
+    many = [f"127.{100 + n % 50}.{1 + n // 50}.9" for n in range(FLOOD_CONNECTIONS)]
+    one_network = [f"127.99.99.{1 + n % 250}" for n in range(FLOOD_CONNECTIONS)]
+    right_logins_during(many, "many networks")
+    right_logins_during(one_network, "one network")
+
+
+def test_a_flood_of_wrong_passwords_does_not_delay_the_right_ones():
+    with_passdb(FILE_PASSDB)
+    with bounds(cpu_seconds=60):
+        floods()
+
+
+def test_a_flood_of_wrong_passwords_does_not_delay_the_right_ones_when_each_is_hashed():
+    with_passdb(HASHED_PASSDB)
+    with bounds(cpu_seconds=60):
+        floods()
+
+
+def penalties(*arguments):
+    return subprocess.run(["doveadm", "-f", "tab", "penalty", *arguments], check=True, capture_output=True,
+                          text=True).stdout.splitlines()[1:]
+
+
+def plain(user, password):
+    return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
+def test_penalties_count_over_all_services_and_are_told_in_words():
+    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n")
+    client = Connection(143, source="127.77.1.1")
+    client.line()
+    assert client.command(f"a LOGIN {USER} one")[-1].startswith("a NO")
+    smtp = AuthClient()
+    smtp.send(f"AUTH\t1\tPLAIN\tservice=smtp\tsecured\trip=127.77.1.1\tresp={plain(USER, 'two')}\n")
+    smtp.socket.settimeout(1)
+    try:
+        raise AssertionError(f"the second guess is not held: {smtp.line()}")
+    except TimeoutError:
+        pass
+    rows = penalties("127.77.1.1")
+    assert len(rows) == 1, rows
+    address, level, held, guesses, until, words = rows[0].split("\t")
+    assert (address, level, guesses) == ("127.77.1.1", "1", "1"), rows
+    assert 1 <= int(held) <= 4 and re.fullmatch(r"\d\d:\d\d:\d\d", until), rows
+    assert "1 different wrong login;" in words and "is looked at in" in words and until in words, words
+    smtp.socket.settimeout(20)
+    assert smtp.line().startswith("FAIL\t1"), "it is answered when its time has come"
+    assert penalties("127.77.1.1")[0].split("\t")[1:4:2] == ["2", "2"], "guesses of both services"
+    assert penalties("127.77.0.0/16") and not penalties("127.78.0.0/16")
+    print_out = subprocess.run(["doveadm", "penalty", "-c", "127.77.1.0/24"], check=True, capture_output=True, text=True)
+    assert print_out.stdout == "1 penalty forgotten\n", print_out.stdout
+    assert not penalties("127.77.1.1")
+    smtp.send(f"AUTH\t2\tPLAIN\tservice=smtp\tsecured\trip=127.77.1.1\tresp={plain(USER, PASSWORD)}\n")
+    assert smtp.line().startswith("OK\t2")
+
+
+def test_penalties_take_a_network_of_ipv6_together():
+    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n")
+    client = AuthClient()
+    assert client.plain(USER, "wrong", "rip=2001:db8:1:2::1").startswith("FAIL\t")
+    assert [row.split("\t")[0] for row in penalties()] == ["2001:db8:1:2::/64"]
+    assert client.plain(USER, PASSWORD, "rip=2001:db8:1:3::1").startswith("OK\t"), "the next network"
+    client.send(f"AUTH\t99\tPLAIN\tservice=imap\trip=2001:db8:1:2:ffff::1\tresp={plain(USER, PASSWORD)}\n")
+    client.socket.settimeout(1)
+    try:
+        raise AssertionError(f"another address of the network is not held: {client.line()}")
+    except TimeoutError:
+        pass
+
+
+def test_a_thousand_guesses_sent_at_once_are_not_compared_at_once():
+    for passdb in (FILE_PASSDB, HASHED_PASSDB):
+        with_passdb(passdb, "auth_failure_delay = 0\n")
+        with bounds(cpu_seconds=20):
+            client, other = AuthClient(), AuthClient()
+            client.send("".join(f"AUTH\t{n}\tPLAIN\tservice=imap\trip=127.88.1.1\tresp={plain(USER, f'guess{n}')}\n"
+                                for n in range(1, 1000)))
+            start = time.monotonic()
+            assert other.plain(USER, PASSWORD, "rip=127.88.1.2").startswith("OK\t"), "a neighbour"
+            assert time.monotonic() - start < 2
+            time.sleep(1)
+            count = int(penalties("127.88.1.1")[0].split("\t")[3])
+            assert 1 <= count <= 16, f"{count} guesses have been compared"
+            client.close()
+
+
+def make_database(path=DATABASE, password=PASSWORD):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.chmod(os.path.dirname(path), 0o755)
+    if os.path.exists(path):
+        os.unlink(path)
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE users (name TEXT PRIMARY KEY, password TEXT)")
+    database.executemany("INSERT INTO users VALUES (?, ?)", [(USER, password), (attack.WITNESS, PASSWORD)])
+    database.commit()
+    database.close()
+    os.chmod(path, 0o644)
+    private.install_file("/etc/dovecot/sql.conf.ext", f"""driver = sqlite
+connect = {DATABASE}
+default_pass_scheme = PLAIN
+password_query = SELECT password FROM users WHERE name = '%u'
+""")
+
+
+def test_a_locked_sqlite_file_is_a_temporary_failure():
+    make_database()
+    private.install_file("/etc/dovecot/others", f"other@example.test:{PASSWORD}\n")
+    others = "passdb {\n  driver = passwd-file\n  args = scheme=PLAIN /etc/dovecot/others\n}\n"
+    with_passdb(others + SQL_PASSDB, "auth_failure_delay = 0\n")
+    client = AuthClient()
+    assert client.plain(USER, PASSWORD).startswith("OK\t")
+    lock = sqlite3.connect(DATABASE, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    lock.execute("UPDATE users SET password = 'other'")
+    time.sleep(1.1)  # what was read a second ago may still be known
+    waiting = AuthClient()
+    for _ in range(50):
+        waiting.begin("PLAIN", plain(USER, PASSWORD))
+    start = time.monotonic()
+    assert client.plain("other@example.test", PASSWORD).startswith("OK\t"), "who is not in SQLite"
+    assert time.monotonic() - start < 1
+    for _ in range(50):
+        answer = waiting.line()
+        assert answer.startswith("FAIL\t") and "code=temp_fail" in answer, answer
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert client.plain(USER, PASSWORD).startswith("OK\t"), "it has not recovered"
+
+
+def test_a_missing_or_replaced_sqlite_file_needs_no_restart():
+    make_database()
+    with_passdb(SQL_PASSDB, "auth_failure_delay = 0\n")
+    client = AuthClient()
+    assert client.plain(USER, PASSWORD).startswith("OK\t")
+    os.rename(DATABASE, DATABASE + ".away")
+    answer = client.plain(USER, PASSWORD)
+    assert answer.startswith("FAIL\t") and "code=temp_fail" in answer, answer
+    os.rename(DATABASE + ".away", DATABASE)
+    assert client.plain(USER, PASSWORD).startswith("OK\t"), "it is not found again"
+    make_database(DATABASE + ".new", "changed")
+    os.rename(DATABASE + ".new", DATABASE)
+    assert client.plain(USER, "changed").startswith("OK\t"), "the new file is not seen"
+    assert client.plain(USER, PASSWORD).startswith("FAIL\t"), "the old file is still asked"
+    with open(DATABASE, "w") as file:
+        file.write("this is no database any more" * 100)
+    answer = client.plain(USER, "changed")
+    assert answer.startswith("FAIL\t") and "code=temp_fail" in answer, answer
+    make_database(DATABASE + ".new")
+    os.rename(DATABASE + ".new", DATABASE)
+    assert client.plain(USER, PASSWORD).startswith("OK\t"), "it has not recovered"
+
+
+def equal_times(label, passwords, bound):
+    """Medians of pairs in turn, so that a busy machine hits both; `bound` in ms."""
+    client = AuthClient()
+    assert client.plain(USER, PASSWORD).startswith("OK\t"), label
+    differences = []
+    for _ in range(4):
+        times = {USER: [], "nobody@example.test": []}
+        for number in range(21):
+            for user in times:
+                start = time.perf_counter()
+                assert client.plain(user, passwords(number)).startswith("FAIL\t")
+                times[user].append(time.perf_counter() - start)
+        known, unknown = (statistics.median(values) * 1000 for values in times.values())
+        differences.append(abs(known - unknown))
+        if differences[-1] < max(bound, known / 20):
+            return
+    raise AssertionError(f"{label}: differences in ms: {differences}")
+
+
+def test_an_unknown_user_and_a_wrong_password_take_the_same_time_everywhere():
+    stored = hash_of(PASSWORD, 50000)
+    private.install_file("/etc/dovecot/slow", f"{USER}:{stored}\n{attack.WITNESS}:{stored}\n")
+    slow_file = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/slow\n}"
+    cache_on = "auth_cache_size = 1M\n"
+    for cache in ("", cache_on):
+        for name, passdb, bound in (("PLAIN", FILE_PASSDB, 1), ("SHA512-CRYPT", slow_file, 5),
+                                    ("SQL, PLAIN", PASSWORD, 1), ("SQL, SHA512-CRYPT", stored, 5)):
+            if name.startswith("SQL"):
+                make_database(password=passdb)
+                passdb = SQL_PASSDB
+            with_passdb(passdb, "auth_failure_delay = 0\n" + cache)
+            label = f"{name}, cache {'on' if cache else 'off'}"
+            equal_times(label, lambda number: f"wrong{number}", bound)
+            equal_times(label + ", the same guess again", lambda number: "wrong", bound)
+
+
+def test_a_login_goes_on_working():
+    with_passdb(FILE_PASSDB)
+    client = attack.connect()
+    assert client.command(f"a LOGIN {USER} {PASSWORD}")[-1].startswith("a OK")
+    client.close()
+
+
+CLEANUP = [attack.stop]
+
+if __name__ == "__main__":
+    case.main(globals())
