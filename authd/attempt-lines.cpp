@@ -5,6 +5,9 @@
 namespace culver {
 
 namespace {
+// Where a login goes on, which a refused one does not.
+constexpr std::string_view kOfAnOk[] = {"nologin", "proxy", "proxy_maybe", "proxy_always", "host", "port", "destuser"};
+
 // Who it was in the beginning, unless a database says otherwise.
 void append_names(std::string& line, const AuthRequest& auth) {
     bool changed = auth.translated_user.empty() || auth.user != auth.original_user;
@@ -45,12 +48,10 @@ std::string fail_line(std::uint32_t id, const AuthRequest& auth, AuthResult resu
     if (auth.named) append_auth_field(line, "user", auth.user);
     if (auth.fields.contains("nodelay")) line += "\tnodelay";
     line += code_of(result, auth);
-    if (auth.fields.contains("nologin")) {
+    if (!auth.fields.empty()) {
         AuthFields others = auth.fields;
-        others.remove("nologin");  // of an OK that is none
+        for (std::string_view key : kOfAnOk) others.remove(key);
         others.append_to(line);
-    } else {
-        auth.fields.append_to(line);
     }
     if (auth.named) append_names(line, auth);
     if (!reason.empty()) append_auth_field(line, "reason", reason);

@@ -35,7 +35,8 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
     }
     if (key == "forward_fields") {
         // Under a prefix of their own: what a proxy in front forwards never takes the place of a database's field.
-        for (std::string_view field : split(tab_unescape(value), '\t')) {
+        const std::string fields = tab_unescape(value);
+        for (std::string_view field : split(fields, '\t')) {
             if (field.empty() || request.fields.size() >= kForwardLimit) continue;
             std::size_t equals = field.find('=');
             request.fields.set(fmt::format("forward_{}", field.substr(0, equals)),
@@ -43,8 +44,10 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
         }
         return true;
     }
-    if (key == "secured") request.secured = true;
-    else if (key == "nologin") request.no_login = true;
+    if (key == "secured") {
+        request.secured = true;
+        request.secured_by_tls = value == "tls";
+    } else if (key == "nologin") request.no_login = true;
     else if (key == "no-penalty") request.no_penalty = true;
     else if (key == "valid-client-cert") request.valid_client_cert = true;
     else return false;

@@ -164,7 +164,8 @@ bool LoginAttempt::name_user(const SaslStep& step) {
 
 void LoginAttempt::check_password(SaslStep step) {
     if (!name_user(step)) return;
-    walk_on(engine_->start_verify(auth_, step.password));
+    auto walk = engine_->start_verify(auth_, step.password);
+    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this(), walk] { self->walk_on(walk); });
 }
 
 // Asks the databases in turn: cheap ones here, the others where they hold nobody up.
@@ -190,6 +191,10 @@ void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
 
 void LoginAttempt::look_up_credentials(SaslStep step) {
     if (!name_user(step)) return;
+    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this()] { self->fetch_credentials(); });
+}
+
+void LoginAttempt::fetch_credentials() {
     struct Outcome {
         std::optional<Credentials> at_once;
         Credentials found;
@@ -210,7 +215,12 @@ void LoginAttempt::look_up_credentials(SaslStep step) {
         },
         [self = shared_from_this(), outcome] {
             if (self->state_ == State::Ended) return;
-            if (outcome->found.result != AuthResult::Ok) return self->refuse(outcome->found.result);
+            AuthResult result = outcome->found.result;
+            if (result != AuthResult::Ok) {
+                // As below: fields are for those who have proven themselves, but why he may not come in is for him.
+                if (result != AuthResult::Disabled && result != AuthResult::Expired) self->auth_.fields.clear();
+                return self->refuse(result);
+            }
             self->apply(std::move(outcome->step));
         },
         overload_refusal());
@@ -255,6 +265,10 @@ void LoginAttempt::succeed(SaslStep step) {
 
 void LoginAttempt::decided(AuthResult result) {
     if (result != AuthResult::Ok) return refuse(result);
+    ask_policy(PolicyMoment::AfterAuth, [self = shared_from_this()] { self->let_in(); });
+}
+
+void LoginAttempt::let_in() {
     if (peer_->is_login_process() && wants_proxy(auth_)) return finish_proxy();
     accepted();
 }
@@ -274,7 +288,6 @@ void LoginAttempt::finish_proxy() {
             if (!*found) {
                 log_error(fmt::format("proxy({}): {}", self->auth_.log_identity(), found->error().detail));
                 self->auth_.trail.add("proxy", found->error().detail);
-                self->auth_.fields.clear();
                 return self->refuse(AuthResult::InternalFailure);
             }
             complete_proxy_fields(self->auth_, **found, self->engine_->settings().proxy_self);
@@ -297,6 +310,7 @@ void LoginAttempt::accepted() {
 }
 
 void LoginAttempt::send_ok() {
+    report_to_policy(true);
     if (engine_->settings().verbose || !auth_.master_user.empty()) log_info(login_accepted_line(auth_));
     std::string line = ok_line(id_, auth_);
     bool goes_on = !auth_.no_login && !auth_.fields.contains("nologin") && !wants_proxy(auth_);
@@ -315,6 +329,7 @@ void LoginAttempt::log_refusal() {
 
 void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
     state_ = State::Refused;
+    report_to_policy(false);
     log_refusal();
     std::string line = fail_line(id_, auth_, result, reason);
     auto delay = auth_.fields.contains("nodelay") ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;

@@ -292,9 +292,9 @@ void MasterConnection::handle_request(std::string_view line) {
                 append_auth_field(reply, "master_user", lookup->auth.master_user);
             append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
             // Who proved himself, if that is not the name of the mailbox.
-            const std::string& proven = lookup->auth.master_user.empty() ? lookup->auth.original_user
-                                                                         : lookup->auth.master_user;
-            if (proven != lookup->auth.user) append_auth_field(reply, "auth_user", proven);
+            const AuthRequest& auth = lookup->auth;
+            if (!auth.master_user.empty()) append_auth_field(reply, "auth_user", auth.master_user);
+            else if (auth.original_user != auth.user) append_auth_field(reply, "auth_user", auth.original_user);
         } else if (lookup->user.kind == UserResult::Kind::NotFound) {
             log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism),
                                   lookup->auth.log_identity()));

@@ -38,13 +38,14 @@ struct AuthEngine::Chain {
     bool verified = false;          // the password is proven: whatever comes now only adds fields
     bool is_proof_pending = false;  // credentials for a mechanism, which proves the user later
     bool internal_failure = false;  // a database that was passed over might have known
-    bool any_password = false;      // the last database that was asked says nopassword
+    bool lacks_password = false;    // the last one that knows the user has neither a password nor nopassword
     bool any_unsupported = false;   // a database gives no credentials away
     SecretString credentials;       // of the last database that had some
     std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
     // What the databases that succeeded have said; one that fails leaves no fields behind.
     AuthFields fields, userdb_fields;
     bool has_userdb_fields = false;
+    unsigned switches = 0;        // of the user, by master logins and login_user
     std::size_t next = 0;         // the passdb to be asked next
     Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
     bool one_wait = false;        // ask at most one database that waits, and do nothing costly behind it

@@ -34,15 +34,17 @@ std::optional<SystemClock::time_point> parse_delay(std::string_view text, std::s
     auto extra = plus == text.npos ? std::optional<std::uint32_t>(0) : parse_uint32(text.substr(plus + 1));
     auto now = SystemClock::now();
     auto farthest = now + kLongestDelay;
-    if (!seconds || !extra || *seconds > (1ull << 40)) {
+    if (!seconds || !extra) {
         problem = fmt::format("Invalid delay_until timestamp '{}'", text);
         return std::nullopt;
     }
-    SystemClock::time_point until{std::chrono::seconds(*seconds)};
-    if (until > farthest) {
+    // Compared as seconds: a far number does not fit into a time_point.
+    auto last = std::chrono::floor<std::chrono::seconds>(farthest.time_since_epoch()).count();
+    if (*seconds > static_cast<std::uint64_t>(last)) {
         problem = fmt::format("delay_until timestamp {} is too much in the future, failing", *seconds);
         return std::nullopt;
     }
+    SystemClock::time_point until{std::chrono::seconds(*seconds)};
     if (until <= now) return until;
     if (*extra > 0) until += std::chrono::seconds(random_uint64() % *extra);
     return std::min(until, farthest);
@@ -96,7 +98,7 @@ public:
             import(value, {});
         } else if (key == "app_password_required") {
             request_.app_password_required = has_value ? std::string(value) : "yes";
-        } else if (value.empty() || std::find(std::begin(kFlags), std::end(kFlags), key) != std::end(kFlags)) {
+        } else if (value.empty() || (is_login_ && std::find(std::begin(kFlags), std::end(kFlags), key) != std::end(kFlags))) {
             request_.fields.set(key, "", false);
         } else {
             request_.fields.set(key, value, has_value);

@@ -7,8 +7,17 @@
 
 #include "lib-auth/auth-engine-entries.h"
 #include "lib-base/log.h"
+#include "lib-base/text.h"
 
 namespace culver {
+
+namespace {
+// A list of fields in one field, separated by TAB.
+void import_fields(AuthFields& fields, std::string_view list) {
+    for (std::string_view word : split(list, '\t'))
+        if (!word.empty()) fields.set_pair(word);
+}
+}  // namespace
 
 Work AuthEngine::user_work(const AuthRequest& request) const {
     Work most = Work::Cheap;
@@ -119,6 +128,7 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     for (const std::string& field : entry.default_fields) add_template(fields, field);
     for (const AuthField& field : reply->fields) {
         if (field.key == "user") request.user = field.value;
+        else if (field.key == "userdb_import") import_fields(fields, field.value);
         else fields.set(field.key, field.value, field.has_value);
     }
     for (const std::string& field : entry.override_fields) add_template(fields, field);

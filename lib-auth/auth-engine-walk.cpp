@@ -13,6 +13,8 @@
 namespace culver {
 
 namespace {
+constexpr unsigned kSwitchLimit = 4;  // of the user in one walk: a master user, and databases with login_user
+
 void keep_fields(const AuthRequest& request, auto& chain) {
     chain.fields = request.fields;
     chain.userdb_fields = request.userdb_fields;
@@ -127,6 +129,10 @@ std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthReques
     std::size_t from = chain.next + 1;
     if (proven && !request.login_user.empty()) {
         if (chain.is_proof_pending) return judge_master(entry, request, chain);
+        if (++chain.switches > kSwitchLimit) {
+            log_error(fmt::format("{}({}): login_user goes round and round", entry.driver, request.log_identity()));
+            return AuthResult::InternalFailure;
+        }
         become_login_user(request);
         chain.in_masters = false;
         from = 0;
@@ -269,7 +275,7 @@ Credentials AuthEngine::to_credentials(Chain& chain, AuthResult result) const {
     Credentials out;
     out.result = result;
     out.password = std::move(chain.credentials);
-    out.any_password = chain.any_password;
+    out.lacks_password = chain.lacks_password;
     out.unsupported = result != AuthResult::Ok && chain.any_unsupported;
     return out;
 }

@@ -122,8 +122,10 @@ AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& r
     auto needed = schemes_for(request.mechanism);
     std::string default_scheme = entry.database->default_scheme();
     auto [prefix, data] = split_password(reply.password.reveal());
-    chain.any_password = request.fields.contains("nopassword");
-    bool any = reply.has_password && !(data.empty() && chain.any_password);
+    const bool any_password = request.fields.contains("nopassword");
+    const bool any = reply.has_password && !(data.empty() && any_password);
+    // One that compares by itself (ldap with auth_bind) gives no password away, and knows the user all the same.
+    chain.lacks_password = !any && !any_password && chain.credentials.empty() && !entry.database->verifies_itself();
     if (!any) {
         // A database that only adds fields leaves what an earlier one has found.
         if (needed.empty() || !chain.credentials.empty()) return AuthResult::Ok;
@@ -154,6 +156,7 @@ AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& r
 // The comparison itself, remembered if it is expensive.
 Result<bool> AuthEngine::matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
                                  const SecretString& password) const {
+    if (password.size() > AuthSettings::kHashedPasswordLimit) return false;  // a token, no password
     StoredPassword stored = TRY(decode_password(text, entry.database->default_scheme()));
     bool remember = cache_->is_enabled() && stored.scheme->cost == PasswordCost::Expensive;
     if (!remember) return verify_password(stored, password.reveal(), request.original_user);
@@ -261,7 +264,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         return AuthResult::GoOn;
     } else if (compares && result == AuthResult::Ok) {
         result = compare(entry, request, reply, chain);
-    } else if (!chain.password && result == AuthResult::Ok && !entry.deny) {
+    } else if (!chain.password && result == AuthResult::Ok && !entry.deny && allowed) {
         result = take_credentials(entry, request, reply, chain);
     } else if (result != AuthResult::Ok) {
         request.trail.add(entry.label, describe(result));

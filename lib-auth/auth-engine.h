@@ -21,6 +21,8 @@
 
 namespace culver {
 
+class AuthPolicy;
+
 enum class AuthResult {
     Ok,
     Mismatch,
@@ -36,7 +38,7 @@ enum class AuthResult {
 struct Credentials {
     AuthResult result = AuthResult::UnknownUser;
     SecretString password;     // with {SCHEME}; only with Ok
-    bool any_password = false;  // the database says nopassword
+    bool lacks_password = false;  // with Ok: neither a password nor nopassword
     bool unsupported = false;  // not Ok, and a passdb that does not support lookups may know the user
 };
 
@@ -53,6 +55,8 @@ public:
     ~AuthEngine();
 
     const AuthSettings& settings() const { return settings_; }
+    // The server that has a say in each login; null if none is configured.
+    const AuthPolicy* policy() const { return policy_.get(); }
 
     // Normalises and checks a name (characters, translation, realm, format, master separator) and sets the user of the
     // request. The error says for the log why the name is refused.
@@ -138,6 +142,7 @@ private:
 
     AuthSettings settings_;
     std::unique_ptr<VerdictCache> cache_;
+    std::unique_ptr<AuthPolicy> policy_;
     std::unique_ptr<AppPasswords> app_passwords_;  // null: none
     std::vector<PassDbEntry> passdbs_;
     std::vector<UserDbEntry> userdbs_;

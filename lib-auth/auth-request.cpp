@@ -48,7 +48,7 @@ std::optional<std::string> AuthRequest::variable(std::string_view name) const {
     if (name.starts_with("orig_")) return name_variable(name.substr(5), original_user);
     if (name.starts_with("login_")) return name_variable(name.substr(6), login_user);
     if (name.starts_with("auth_")) {
-        return name_variable(name.substr(5), master_user.empty() ? translated_user : master_user);
+        return name_variable(name.substr(5), master_user.empty() ? original_user : master_user);
     }
     if (name.starts_with("passdb:")) return field_variable(fields, name.substr(7));
     if (name.starts_with("userdb:")) return field_variable(userdb_fields, name.substr(7));

@@ -15,10 +15,10 @@ std::string_view value_of(const AuthRequest& request, std::string_view key) {
     return field ? std::string_view(field->value) : std::string_view();
 }
 
-// Another port or another user there is another login, even on this host.
-bool is_same_login(const AuthRequest& request) {
-    std::string_view port = value_of(request, "port"), user = value_of(request, "destuser");
-    return (port.empty() || port == request.local_port) && (user.empty() || user == request.user);
+// Another port is another server, even on this host.
+bool is_same_port(const AuthRequest& request) {
+    std::string_view port = value_of(request, "port");
+    return port.empty() || port == request.local_port;
 }
 }  // namespace
 
@@ -48,8 +48,8 @@ void complete_proxy_fields(AuthRequest& request, const std::vector<IpAddress>& r
                    std::find(own_addresses.begin(), own_addresses.end(), address) != own_addresses.end();
         });
         fields.remove("proxy_maybe");
-        if (is_self && is_same_login(request)) {
-            for (const char* key : {"proxy", "proxy_always", "host", "hostip", "port", "destuser"}) fields.remove(key);
+        if (is_self && is_same_port(request)) {
+            for (const char* key : {"proxy", "proxy_always", "host", "port", "destuser"}) fields.remove(key);
             return;
         }
         fields.set("proxy", "", false);
