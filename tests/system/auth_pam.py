@@ -127,7 +127,8 @@ def test_real_modules_and_accounts():
     service("pair-echo", "auth optional pam_echo.so hello %u", *unix)
     service("pair-partial", "auth required pam_unix.so")
     service("pair-nomodule", "auth required pam_nosuch.so", "account required pam_permit.so")
-    service("pair-exec", "auth required pam_exec.so quiet expose_authtok /etc/pair/check", *unix[1:])
+    service("pair-exec", "auth required pam_exec.so quiet expose_authtok /etc/pair/check",
+            "auth required pam_permit.so", *unix[1:])
     service("pair-succeed", "auth required pam_succeed_if.so uid >= 1000 quiet", *unix)
     private.install_file("/etc/pair/check", "#!/bin/sh\n[ $PAM_TYPE = auth ] || exit 0\n[ \"$(cat | tr -d '\\0')\" = secret ] && [ \"$PAM_USER\" = bob ] && "
                                             "[ \"$PAM_RHOST\" = 192.0.2.5 ] && [ \"$PAM_TTY\" = dovecot ]\n", 0o755)
