@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "doveadm/auth-arguments.h"
+#include "doveadm/explain-fields.h"
 #include "doveadm/explain.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-auth/wildcard.h"
@@ -18,7 +19,7 @@ namespace culver::doveadm {
 namespace {
 
 // What a database comes to, as the result rules see it.
-enum class Outcome { Ok, Refused, Unknown, CannotTell };
+enum class Outcome { Ok, Refused, Unknown, CannotTell, GoesOn };
 
 // Drivers that only authd may or can ask.
 bool is_asked_by_authd_alone(std::string_view driver) {
@@ -43,39 +44,6 @@ public:
     }
 };
 
-bool serves_mechanism(std::string_view scheme, std::string mechanism) {
-    if (mechanism == "PLAIN" || mechanism == "LOGIN") return true;
-    if (mechanism.ends_with("-PLUS")) mechanism.resize(mechanism.size() - 5);
-    if (scheme == "PLAIN" || scheme == "CLEAR" || scheme == "CLEARTEXT") return true;
-    if (mechanism == "CRAM-MD5") return scheme == "CRAM-MD5" || scheme == "HMAC-MD5";
-    return scheme == mechanism;
-}
-
-bool needs_stored_password(std::string_view mechanism) {
-    return mechanism != "EXTERNAL" && mechanism != "ANONYMOUS" && mechanism != "XOAUTH2" && mechanism != "OAUTHBEARER";
-}
-
-std::string effect_of(const AuthField& field, const AuthRequest& request) {
-    if (field.key == "nologin") return "IMAP and POP3 logins are refused with its reason; Postfix still lets him send";
-    if (field.key == "proxy" || field.key == "proxy_maybe") return "the session goes on to the server in host";
-    if (field.key == "nodelay") return "a refusal comes at once";
-    if (field.key == "nopassword") return "any password is right";
-    if (field.key == "delay_until") return "the answer waits until then";
-    if (field.key == "fail") return "every login is refused";
-    if (field.key == "noauthenticate") return "this passdb only adds fields, it lets nobody in";
-    if (field.key == "user" || field.key == "username" || field.key == "domain") return "renames the user";
-    if (field.key == "login_user") return "logs in as this other user";
-    if (field.key == "reason") return "is told to the client";
-    if (field.key == "app_password_required") return "see app passwords below";
-    if (field.key.starts_with("userdb_")) return "is for userdb prefetch, or goes before what the userdbs say";
-    if (field.key != "allow_nets") return {};
-    if (request.remote_ip.empty()) return "only clients there are let in (taken for granted here; -x rip=ADDRESS checks it)";
-    std::string refusal;
-    if (is_allowed_network(field.value, request.remote_ip, [&](std::string why) { refusal = std::move(why); }))
-        return fmt::format("{} is in it", request.remote_ip);
-    return refusal;
-}
-
 class PassDbs {
 public:
     PassDbs(Road& road, std::string mechanism) : road_(road), mechanism_(std::move(mechanism)) {
@@ -84,18 +52,21 @@ public:
     ~PassDbs() { road_.context.pam = nullptr; }
 
     bool walk() {
+        start_ = road_.request;
         for (const PassDbSettings& db : road_.settings.passdbs) {
             ++number_;
             step(db);
         }
-        judge();
-        return outcome() != Outcome::Unknown;
+        const Outcome outcome = together(by_rules());
+        judge(outcome);
+        return outcome != Outcome::Unknown;
     }
 
 private:
     void step(const PassDbSettings& db) {
         road_.say(database_label("passdb", number_, db.driver, db.origin) + (db.args.empty() ? "" : " " + db.args));
         if (std::string why = why_not_asked(db); !why.empty()) return road_.add("not asked: " + why);
+        asked_any_ = true;
         const Outcome outcome = ask(db);
         if (db.deny) {
             if (outcome == Outcome::Unknown) return road_.add("denies nobody by this name: the next passdb is asked");
@@ -120,8 +91,8 @@ private:
         for (std::string_view word : split_words(filter)) words.emplace_back(word);
         if (!words.empty() && !matches_username_filter(words, road_.request.user))
             return fmt::format("username_filter = {} leaves {} out", db.username_filter, road_.request.user);
-        if (db.skip == "authenticated" && succeeded_) return "skip = authenticated, and a passdb above has said yes";
-        if (db.skip == "unauthenticated" && !succeeded_) return "skip = unauthenticated, and no passdb above has said yes";
+        if (db.skip == "authenticated" && verified_) return "skip = authenticated, and a passdb above has said yes";
+        if (db.skip == "unauthenticated" && !verified_) return "skip = unauthenticated, and no passdb above has said yes";
         return {};
     }
 
@@ -175,6 +146,7 @@ private:
     }
 
     Outcome known(const PassDbSettings& db, const AuthFields& fields, const SecretString& stored) {
+        if (fields.contains("noauthenticate")) return Outcome::GoesOn;
         auto engine = road_.engine_of(&db, nullptr);
         if (!engine) return Outcome::CannotTell;
         AuthRequest request = road_.request;
@@ -183,7 +155,8 @@ private:
         // An address that allow_nets lets in, if none was given.
         if (const AuthField* nets = fields.find("allow_nets"); nets && request.remote_ip.empty())
             for (std::string_view word : split(nets->value, ','))
-                if (auto network = IpNetwork::parse(trim(word))) request.remote_ip = network->address.to_string();
+                if (auto network = IpNetwork::parse(trim(word)))
+                    request.remote_ip = assumed_address_ = network->address.to_string();
         Credentials found;
         with_log(road_, [&] { found = engine->lookup_credentials(request); });
         if (found.result == AuthResult::InternalFailure) return Outcome::CannotTell;
@@ -252,6 +225,7 @@ private:
     }
 
     Outcome ask_authd(const PassDbSettings& db) {
+        asked_authd_ = true;
         road_.add(fmt::format("{} keeps its passwords to itself: only authd can ask, and only with a password", db.driver));
         if (road_.by_app_password) {
             road_.add("so a userdb has to know the user");
@@ -277,6 +251,7 @@ private:
     }
 
     void follow(const PassDbSettings& db, Outcome outcome) {
+        if (outcome == Outcome::GoesOn) return road_.add("noauthenticate: the next passdb is asked");
         const char* setting = outcome == Outcome::Ok           ? "result_success"
                               : outcome == Outcome::CannotTell ? "result_internalfail"
                                                                : "result_failure";
@@ -291,6 +266,7 @@ private:
         if (rule == "return-fail") return end(outcome == Outcome::Ok ? Outcome::Refused : outcome, head + "refused");
         if (rule == "return") return end(succeeded_ ? Outcome::Ok : outcome, head + "this is the answer");
         if (rule == "continue-ok") succeeded_ = true;
+        if (rule == "continue-ok" || (rule == "continue" && outcome == Outcome::Ok)) verified_ = true;
         if (rule == "continue-fail") succeeded_ = false;
         const bool is_last = number_ == road_.settings.passdbs.size();
         road_.add(head + (is_last ? "and no passdb is left" : "the next passdb is asked") +
@@ -303,23 +279,55 @@ private:
         road_.add(text);
     }
 
-    Outcome outcome() const {
+    Outcome by_rules() const {
         if (ended_at_) return final_;
         if (succeeded_) return Outcome::Ok;
         if (cannot_tell_) return Outcome::CannotTell;
         return last_ == Outcome::Ok ? Outcome::Refused : last_;
     }
 
-    void judge() {
-        switch (outcome()) {
+    // What the engine makes of all of them, which is what authd does: the last word where it can be had. Without a password
+    // it is the right one that is looked for, so that a stored one that nothing matches keeps its verdict.
+    Outcome together(Outcome simulated) {
+        if (asked_authd_ || (unusable_ && !road_.password) || road_.settings.passdbs.empty()) return simulated;
+        AuthSettings settings = road_.settings;
+        settings.app_passwords.clear();
+        settings.app_password_required = "no";
+        auto engine = AuthEngine::create(settings, road_.context);
+        if (!engine) return simulated;
+        AuthRequest request = start_;
+        request.mechanism = mechanism_;
+        if (!assumed_address_.empty()) request.remote_ip = assumed_address_;
+        AuthResult result = AuthResult::InternalFailure;
+        with_log(road_, [&] {
+            const bool compares = road_.password && !road_.by_app_password;
+            result = compares ? (*engine)->verify(request, *road_.password) : (*engine)->lookup_credentials(request).result;
+        });
+        if (!request.trail.empty()) road_.say("passdbs together: " + request.trail.text());
+        if (result == AuthResult::InternalFailure) return Outcome::CannotTell;
+        if (result == AuthResult::UnknownUser) return simulated == Outcome::Refused ? Outcome::Refused : Outcome::Unknown;
+        if (result != AuthResult::Ok) return Outcome::Refused;
+        request.remote_ip = start_.remote_ip;
+        request.mechanism.clear();
+        if (!request.master_user.empty()) request.translated_user = request.user;
+        road_.request = std::move(request);
+        return Outcome::Ok;
+    }
+
+    void judge(Outcome outcome) {
+        switch (outcome) {
             case Outcome::Ok: return judge_success();
             case Outcome::CannotTell:
+                if (!asked_any_)
+                    return road_.conclude(kExitTemporary, "A login is a temporary failure: no passdb is asked for it. Mend "
+                                                          "what leaves it out above.");
                 return road_.conclude(kExitTemporary, "A login is a temporary failure: a passdb could not tell (see there "
                                                       "what it said).");
             case Outcome::Unknown:
                 return road_.conclude(kExitNoUser, fmt::format("A login is refused: no passdb knows {}. Add the user to one "
                                                                "of them, or look for the name's spelling above.",
                                                                road_.request.user));
+            case Outcome::GoesOn:
             case Outcome::Refused: break;
         }
         if (denied_) road_.conclude(kExitNoPermission, "A login is refused: a passdb with deny = yes has this user.");
@@ -348,11 +356,13 @@ private:
     Road& road_;
     const std::string mechanism_;
     ShadowReader shadow_;
+    AuthRequest start_;  // as it was before the first passdb
+    std::string assumed_address_;
     std::size_t number_ = 0;
     std::optional<std::size_t> ended_at_;
     Outcome final_ = Outcome::Unknown, last_ = Outcome::Unknown;
     bool succeeded_ = false, cannot_tell_ = false, denied_ = false, refused_by_fields_ = false, unusable_ = false,
-         wrong_ = false;
+         wrong_ = false, asked_authd_ = false, asked_any_ = false, verified_ = false;
 };
 
 }  // namespace

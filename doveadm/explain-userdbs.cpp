@@ -12,7 +12,7 @@ using Kind = UserResult::Kind;
 class UserDbs {
 public:
     explicit UserDbs(Road& road) : road_(road) {
-        if (!road_.is_master_login()) return;
+        if (road_.request.login_user.empty()) return;
         road_.request.master_user = road_.request.user;
         road_.request.user = road_.request.translated_user = road_.request.login_user;
         road_.request.login_user.clear();

@@ -44,7 +44,7 @@ struct Road {
     // The same settings with one database: errors and refusals are printed by add().
     std::shared_ptr<AuthEngine> engine_of(const PassDbSettings* passdb, const UserDbSettings* userdb) const;
     const OriginatedField* find(std::string_view key) const;
-    bool is_master_login() const { return !request.login_user.empty(); }
+    bool is_master_login() const { return !request.login_user.empty() || !request.master_user.empty(); }
 };
 
 // "passdb 2: sql (/etc/dovecot/dovecot.conf:12)"

@@ -160,12 +160,32 @@ def test_result_rules_that_let_nobody_in():
     assert log_in()
 
 
+def test_fields_from_a_passdb_that_lets_nobody_in():
+    private.install_file("/etc/dovecot/fields", f"{USER}:::::::noauthenticate allow_nets=127.0.0.0/8\n")
+    first = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/fields\n}\n"
+    configure(passdb=first + FILE_PASSDB)
+    explain(0, "noauthenticate: this passdb only adds fields", "noauthenticate: the next passdb is asked")
+    assert log_in()
+    configure(passdb=first)
+    explain(75, "cannot authenticate user", "A login is a temporary failure")
+    assert not log_in()
+
+
+def test_a_second_passdb_that_has_the_right_password():
+    private.install_file("/etc/dovecot/second", f"{USER}:{{PLAIN}}{MAIN}\n")
+    second = "\npassdb {\n  driver = passwd-file\n  args = /etc/dovecot/second\n}\n"
+    configure(users=f"{USER}:{{PLAIN}}other\n", passdb=FILE_PASSDB + second)
+    explain(0, "the password given does not match", "result_failure = continue: the next passdb is asked",
+            "the password given matches", "passdbs together: passwd-file(/etc/dovecot/users): ", user=(USER, MAIN))
+    assert log_in()
+
+
 def test_filters_that_leave_the_user_out():
     configure(passdb=FILE_PASSDB.replace("}", "  username_filter = *@other.test\n}"))
-    explain(67, "not asked: username_filter = *@other.test leaves bob@example.test out")
+    explain(75, "no passdb is asked for it", "not asked: username_filter = *@other.test leaves bob@example.test out")
     assert not log_in()
     configure(passdb=FILE_PASSDB.replace("}", "  mechanisms = cram-md5\n}"), more="auth_mechanisms = plain cram-md5\n")
-    explain(67, "not asked: mechanisms = cram-md5, but this login uses PLAIN")
+    explain(75, "not asked: mechanisms = cram-md5, but this login uses PLAIN")
     explain(0, "knows this user", args=("-x", "mech=cram-md5"))
     assert not log_in()
 
