@@ -96,6 +96,29 @@ TEST(Variables, GiveWhatDovecotGives) {
     }
 }
 
+TEST(Variables, EscapeEachValueOnceAndNeverCutAnEscape) {
+    UserVariables of;
+    of.user = "a,b@x+y.test";
+    auto escape = [](std::string_view value) {
+        std::string out;
+        for (char c : value) out += c == ',' || c == '+' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+        return out;
+    };
+    static const Row kRows[] = {
+        {"cn=%n", "cn=a\\,b"},
+        {"%2n,", "a\\,,"},
+        {"dc=%Dd", "dc=x\\+y,dc=test"},
+        {"dc=%2Dd", "dc=x\\+y,dc=test"},
+        {"%{if;1;==;1;%n,;x}", "a\\,b,"},
+        {"%1{if;1;==;1;%n;x}", "a\\,b"},
+    };
+    for (const auto& row : kRows) {
+        auto made = expand_variables(row.text, of.lookup(), escape);
+        ASSERT_TRUE(made) << row.text;
+        EXPECT_EQ(*made, row.expected) << row.text;
+    }
+}
+
 TEST(Variables, RefuseInDovecotsWords) {
     static const Row kRows[] = {
         {"%z", "Unknown variable '%z'"},
