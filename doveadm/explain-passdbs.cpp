@@ -108,7 +108,16 @@ private:
         if (raw->reply.verdict == Verdict::UnknownUser) return Outcome::Unknown;
         const AuthFields fields = fields_of(db, raw->reply);
         explain_fields(fields);
+        assume_address(fields);
         return db.deny ? Outcome::Ok : known(db, fields, raw->password);
+    }
+
+    // If none was given: one that allow_nets lets in.
+    void assume_address(const AuthFields& fields) {
+        const AuthField* nets = fields.find("allow_nets");
+        if (!nets || !road_.request.remote_ip.empty()) return;
+        for (std::string_view word : split(nets->value, ','))
+            if (auto network = IpNetwork::parse(trim(word))) assumed_address_ = network->address.to_string();
     }
 
     // As the engine puts them together.
@@ -152,11 +161,7 @@ private:
         AuthRequest request = road_.request;
         request.login_user.clear();
         request.mechanism = mechanism_;
-        // An address that allow_nets lets in, if none was given.
-        if (const AuthField* nets = fields.find("allow_nets"); nets && request.remote_ip.empty())
-            for (std::string_view word : split(nets->value, ','))
-                if (auto network = IpNetwork::parse(trim(word)))
-                    request.remote_ip = assumed_address_ = network->address.to_string();
+        if (!assumed_address_.empty()) request.remote_ip = assumed_address_;
         Credentials found;
         with_log(road_, [&] { found = engine->lookup_credentials(request); });
         if (found.result == AuthResult::InternalFailure) return Outcome::CannotTell;
