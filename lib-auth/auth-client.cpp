@@ -212,7 +212,6 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     append_field(line, "cert_username", request.cert_username);
     if (request.tls) line += "\tsecured=tls";
     else if (request.secured) line += "\tsecured";
-    if (request.no_penalty) line += "\tno-penalty";
     if (request.valid_client_cert) line += "\tvalid-client-cert";
     append_field(line, "tls-exporter", hex_encode(request.tls_exporter));
     append_field(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));

@@ -28,7 +28,6 @@ struct AuthStart {
     std::string local_ip, remote_ip, local_name, session, client_id, cert_username;
     std::uint16_t local_port = 0, remote_port = 0;
     bool secured = false, tls = false, valid_client_cert = false;
-    bool no_penalty = false;  // the address stands for many users (login_trusted_networks): do not hold it
     std::string tls_exporter, tls_server_end_point;  // channel bindings, raw bytes; empty: there is none
     std::optional<SecretString> initial_response;  // raw bytes, not base64
 };

@@ -40,7 +40,6 @@ void LoginClient::authenticate(const std::string& mechanism, std::optional<Secre
     request.session = arrival_.session;
     request.secured = is_secured();
     request.tls = is_tls();
-    request.no_penalty = settings_.is_trusted(arrival_.remote);
     add_tls_facts(request);
     request.initial_response = std::move(initial_response);
     user_ = std::move(user);

@@ -3,18 +3,26 @@ client's own view of the channel. And somebody in the middle, who ends TLS and b
 """
 
 import hashlib
+import itertools
 import socket
 import ssl
 import subprocess
 import threading
 
 LABEL = "EXPORTER-Channel-Binding"
+_numbers = itertools.count(1)
+
+
+def new_source():
+    """An address in a network of its own: who failed before is not held there."""
+    number = next(_numbers)
+    return f"127.{40 + number // 250}.{1 + number % 250}.1"
 
 
 class BoundConnection:
     def __init__(self, port=993, address="127.0.0.1", *options):
         self.process = subprocess.Popen(
-            ["openssl", "s_client", "-connect", f"{address}:{port}", "-nocommands", "-crlf", "-ign_eof",
+            ["openssl", "s_client", "-connect", f"{address}:{port}", "-bind", new_source(), "-nocommands", "-crlf", "-ign_eof",
              "-keymatexport", LABEL, "-keymatexportlen", "32", *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.tls_exporter, self.greeting = None, None
@@ -78,7 +86,7 @@ class Middle:
     def _serve(self, near):
         try:
             near = self.server.wrap_socket(near, server_side=True)
-            far = self.client.wrap_socket(socket.create_connection(("127.0.0.1", 993)))
+            far = self.client.wrap_socket(socket.create_connection(("127.0.0.1", 993), 20, (new_source(), 0)))
         except OSError:
             return
         threading.Thread(target=self._pump, args=(near, far, lambda data: data), daemon=True).start()

@@ -27,7 +27,7 @@ passdb {
 auth_mechanisms = plain login external scram-sha-256
 auth_failure_delay = 0
 auth_verbose = yes
-login_trusted_networks = 127.0.0.0/8
+
 ssl_ca = <{CA}
 ssl_verify_client_cert = yes
 """

@@ -24,7 +24,6 @@ BASE = """auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sh
 auth_failure_delay = 0
 auth_verbose = yes
 auth_username_chars =
-login_trusted_networks = 127.0.0.0/8
 mail_max_userip_connections = 1000
 service auth {
   unix_listener /var/spool/postfix/private/auth {
@@ -108,7 +107,7 @@ def test_cyrus_sasl_chooses_for_itself():
 
 
 def test_cyrus_sasl_with_a_wrong_password():
-    for mechanism in MECHANISMS:
+    for mechanism in ("LOGIN", "CRAM-MD5", "SCRAM-SHA-256"):
         expect(cyrus, "imtest", mechanism, password="wrong", good=False)
         forget_failures()
 
@@ -118,9 +117,8 @@ def test_cyrus_sasl_over_smtp():
         for tls in ((), ("-t", "")):
             said = expect(cyrus, "smtptest", mechanism, tls=tls)
             assert "235 2.7.0 Authentication successful" in said and "-PLUS" not in said, said
-    for mechanism in ("PLAIN", "CRAM-MD5", "SCRAM-SHA-256"):
-        expect(cyrus, "smtptest", mechanism, password="wrong", good=False)
-        forget_failures()
+    expect(cyrus, "smtptest", "SCRAM-SHA-1", password="wrong", good=False)
+    forget_failures()
 
 
 def test_gnu_sasl_over_both():
@@ -129,6 +127,7 @@ def test_gnu_sasl_over_both():
             expect(gnu, protocol, mechanism)
     for mechanism in MECHANISMS:
         expect(gnu, "imap", mechanism, tls=("--starttls",))
+    for mechanism in ("PLAIN", "DIGEST-MD5"):
         expect(gnu, "imap", mechanism, password="wrong", good=False)
         forget_failures()
 
