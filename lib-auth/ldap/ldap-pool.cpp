@@ -33,13 +33,16 @@ void LdapPool::failed(std::string why, std::unique_lock<std::mutex>&) {
     changed_.notify_all();
 }
 
-// Tries every server once. The caller has counted the connection already.
+// Tries every server once, or as many as the time allows; the next attempt begins where this one ends. The caller has
+// counted the connection already.
 Result<LdapPool::Lease> LdapPool::open_one(std::unique_lock<std::mutex>& lock) {
     std::size_t first = preferred_, generation = generation_;
     lock.unlock();
     std::string why;
-    for (std::size_t i = 0; i < uris_.size(); ++i) {
-        std::size_t at = (first + i) % uris_.size();
+    std::size_t at = first;
+    auto end = Clock::now() + kOpenLimit;
+    for (std::size_t i = 0; i < uris_.size() && (i == 0 || Clock::now() < end); ++i) {
+        at = (first + i) % uris_.size();
         auto made = opener_(uris_[at]);
         if (made) {
             lock.lock();
@@ -53,11 +56,13 @@ Result<LdapPool::Lease> LdapPool::open_one(std::unique_lock<std::mutex>& lock) {
     }
     lock.lock();
     --count_;
+    preferred_ = (at + 1) % uris_.size();
     failed(why, lock);
     return fail(ErrorCode::Unavailable, "Can't connect to LDAP server: " + why);
 }
 
 Result<LdapPool::Lease> LdapPool::take(Reuse reuse) {
+    std::vector<Idle> stale;  // closed without the lock
     std::unique_lock lock(mutex_);
     auto end = Clock::now() + kWaitLimit;
     while (true) {
@@ -68,8 +73,10 @@ Result<LdapPool::Lease> LdapPool::take(Reuse reuse) {
             idle_.pop_back();
             if (now - last.since < kIdleLimit) return Lease{std::move(last.connection), generation_, false};
             --count_;
+            stale.push_back(std::move(last));
         }
         if (reuse == Reuse::No && count_ >= limit_ && !idle_.empty()) {
+            stale.push_back(std::move(idle_.front()));
             idle_.erase(idle_.begin());
             --count_;
         }

@@ -31,6 +31,7 @@ public:
 
     static constexpr std::size_t kConnectionLimit = 8;
     static constexpr std::chrono::seconds kWaitLimit{5};    // for a free connection
+    static constexpr std::chrono::seconds kOpenLimit{10};   // then no further server is tried
     static constexpr std::chrono::seconds kIdleLimit{300};  // firewalls forget what is silent for longer
     static constexpr std::chrono::seconds kBackoffLimit{8};
 
