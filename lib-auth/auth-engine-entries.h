@@ -41,6 +41,7 @@ struct AuthEngine::Chain {
     bool lacks_password = false;    // the last one that knows the user has neither a password nor nopassword
     bool any_unsupported = false;   // a database gives no credentials away
     SecretString credentials;       // of the last database that had some
+    std::string message;               // of the last database, for a client that it refuses
     std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
     // What the databases that succeeded have said; one that fails leaves no fields behind.
     AuthFields fields, userdb_fields;

@@ -112,6 +112,7 @@ private:
         request_.has_userdb_fields = true;
         if (key == "userdb_import") import(value, "userdb_");
         else if (key == "user") rename_user(request_.user, key, value);
+        else if (key == "user") rename_user(request_.user, key, value);
         else request_.userdb_fields.set(key, value, has_value);
     }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/auth-policy.h"
 #include "lib-auth/mechanism.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -78,6 +79,7 @@ AuthEngine::~AuthEngine() = default;
 
 Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, const DriverContext& context) {
     std::shared_ptr<AuthEngine> engine(new AuthEngine(std::move(settings)));
+    engine->policy_ = TRY(AuthPolicy::create(engine->settings_.policy));
     for (const PassDbSettings& db : engine->settings_.passdbs) {
         auto drivers = passdb_drivers();
         auto driver =
@@ -170,12 +172,6 @@ Status AuthEngine::normalise(const AuthRequest& request, std::string_view name, 
             return fail(ErrorCode::InvalidArgument,
                         fmt::format("Username character disallowed by auth_username_chars: 0x{:02x} (username: {})",
                                     static_cast<unsigned char>(c), name));
-    }
-    if (!settings_.realms.empty()) {
-        std::size_t at = user.find('@');
-        if (at != user.npos &&
-            std::find(settings_.realms.begin(), settings_.realms.end(), user.substr(at + 1)) == settings_.realms.end())
-            return fail(ErrorCode::InvalidArgument, fmt::format("Realm of {} is not in auth_realms", name));
     }
     // The three formats that everybody uses need no template engine.
     if (settings_.username_format == "%Lu") {

@@ -12,10 +12,23 @@
 namespace culver {
 
 namespace {
+// "name:protected" only where nothing stands yet, "name:remove" takes away.
+void set_field(AuthFields& fields, std::string_view key, std::string_view value, bool has_value) {
+    if (key.ends_with(":remove")) return fields.remove(key.substr(0, key.size() - 7));
+    if (key.ends_with(":protected")) {
+        key.remove_suffix(10);
+        if (fields.contains(key)) return;
+    }
+    if (!key.empty()) fields.set(key, value, has_value);
+}
+
 // A list of fields in one field, separated by TAB.
 void import_fields(AuthFields& fields, std::string_view list) {
-    for (std::string_view word : split(list, '\t'))
-        if (!word.empty()) fields.set_pair(word);
+    for (std::string_view word : split(list, '\t')) {
+        std::size_t equals = word.find('=');
+        set_field(fields, word.substr(0, equals),
+                  equals == word.npos ? std::string_view() : word.substr(equals + 1), equals != word.npos);
+    }
 }
 }  // namespace
 
@@ -87,11 +100,11 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     auto add_template = [&](AuthFields& fields, const std::string& field) {
         std::size_t equals = field.find('=');
         std::string_view key = std::string_view(field).substr(0, equals);
-        if (equals == field.npos) return fields.set(key, "", false);
+        if (equals == field.npos) return set_field(fields, key, "", false);
         auto value = expand_for_request(std::string_view(field).substr(equals + 1), request);
         if (value && key == "uid") value = resolve_uid(*value);
         if (value && key == "gid") value = resolve_gid(*value);
-        if (value) return fields.set(key, *value);
+        if (value) return set_field(fields, key, *value, true);
         log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
     };
     // The passdbs' fields may stand in this one's templates.
@@ -129,7 +142,7 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     for (const AuthField& field : reply->fields) {
         if (field.key == "user") request.user = field.value;
         else if (field.key == "userdb_import") import_fields(fields, field.value);
-        else fields.set(field.key, field.value, field.has_value);
+        else set_field(fields, field.key, field.value, field.has_value);
     }
     for (const std::string& field : entry.override_fields) add_template(fields, field);
     return Kind::Found;

@@ -2,6 +2,7 @@
 #include "lib-auth/auth-engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -106,10 +107,11 @@ std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthReques
         request.trail.add(entry.label, "denied (deny = yes)");
         return AuthResult::Disabled;
     }
+    std::string message = std::exchange(chain.message, {});
     // Rules are for those who may log in at all.
-    if (result == AuthResult::Disabled) return result;
-    if (result == AuthResult::Expired) {
-        request.fields.set("reason", "Password expired");
+    if (result == AuthResult::Disabled || result == AuthResult::Expired) {
+        if (message.empty() && result == AuthResult::Expired) message = "Password expired";
+        if (!message.empty()) request.fields.set("reason", message);
         return result;
     }
     const bool proven = result == AuthResult::Ok;
@@ -152,7 +154,10 @@ std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthReques
     }
     if (chain.succeeded) return AuthResult::Ok;
     if (chain.internal_failure) return AuthResult::InternalFailure;
-    if (!proven) return result;
+    if (!proven) {
+        if (!message.empty()) request.fields.set("reason", message);
+        return result;
+    }
     request.trail.remark("but by result_success of the last database nobody is let in");
     return AuthResult::RuledOut;
 }

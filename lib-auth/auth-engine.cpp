@@ -252,7 +252,12 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     }
     bool allowed = apply_fields(entry, request, reply, chain);
     AuthResult result = to_result(reply.verdict);
-    if (verifies) {
+    chain.message = std::move(reply.message);
+    if (compares && result != AuthResult::Ok) {
+        burn_time(entry, request, *chain.password);
+        log_failure(entry, request, std::string(describe(result)), nullptr);
+        request.trail.add(entry.label, describe(result));
+    } else if (verifies) {
         if (result != AuthResult::Ok) {
             log_failure(entry, request, reply.reason.empty() ? std::string(describe(result)) : reply.reason,
                         chain.password);

@@ -1,6 +1,10 @@
+#include <fmt/format.h>
+
 #include "lib-auth/auth-engine.h"
 
 #include <gtest/gtest.h>
+
+#include <chrono>
 
 #include <fstream>
 
@@ -218,4 +222,33 @@ TEST_F(AuthEngineTest, DropsAUserWithABadUid) {
 }
 
 }  // namespace
+// Each database that is asked again for the new user may send it on: four times, not for ever.
+TEST_F(AuthEngineTest, LoginUserDoesNotGoRoundAndRound) {
+    settings.passdbs.push_back(passdb("a:{PLAIN}x::::::login_user=b\nb:{PLAIN}y::::::login_user=a\n"
+                                      "self:{PLAIN}x::::::login_user=self\nc:{PLAIN}x::::::login_user=end\nend:{PLAIN}z\n"));
+    settings.passdbs[0].result_success = "continue-ok";
+    EXPECT_EQ(log_in("a", "x"), AuthResult::InternalFailure);
+    EXPECT_EQ(log_in("self", "x"), AuthResult::InternalFailure);
+    EXPECT_EQ(log_in("c", "x"), AuthResult::Ok);
+    EXPECT_EQ(request.user, "end");
+    EXPECT_EQ(request.master_user, "c");
+}
+
+TEST_F(AuthEngineTest, DelayUntilIsBounded) {
+    auto now = std::chrono::system_clock::now();
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+    settings.passdbs.push_back(passdb(fmt::format(
+        "soon:{{PLAIN}}x::::::delay_until={0}+5\npast:{{PLAIN}}x::::::delay_until=1\nfar:{{PLAIN}}x::::::delay_until={1}\n"
+        "never:{{PLAIN}}x::::::delay_until=9999999999\nmost:{{PLAIN}}x::::::delay_until=18446744073709551615\n"
+        "bad:{{PLAIN}}x::::::delay_until=now\nchance:{{PLAIN}}x::::::delay_until={2}+4000000000\n",
+        seconds + 100, seconds + 400, seconds + 250)));
+    EXPECT_EQ(log_in("soon", "x"), AuthResult::Ok);
+    EXPECT_GE(*request.delay_until, now + std::chrono::seconds(99));
+    EXPECT_LT(*request.delay_until, now + std::chrono::seconds(106));
+    EXPECT_EQ(log_in("past", "x"), AuthResult::Ok);
+    for (const char* user : {"far", "never", "most", "bad"}) EXPECT_EQ(log_in(user, "x"), AuthResult::UnknownUser) << user;
+    EXPECT_EQ(log_in("chance", "x"), AuthResult::Ok);
+    EXPECT_LE(*request.delay_until, std::chrono::system_clock::now() + std::chrono::minutes(5));
+}
+
 }  // namespace culver
