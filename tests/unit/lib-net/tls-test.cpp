@@ -1,104 +1,11 @@
 #include "lib-net/tls.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <sys/socket.h>
 
-#include "lib-net/socket.h"
+#include "tests/unit/lib-net/tls-fixture.h"
 
 namespace culver {
 namespace {
-
-std::string bio_text(BIO* bio) {
-    char* data;
-    const long size = BIO_get_mem_data(bio, &data);
-    return std::string(data, static_cast<std::size_t>(size));
-}
-
-struct Pair {
-    std::string certificate, key;
-};
-
-// A self-signed certificate with a P-256 key.
-Pair make_pair(const char* name) {
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
-    X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
-    X509_sign(certificate, key, EVP_sha256());
-    BIO* bio = BIO_new(BIO_s_mem());
-    PEM_write_bio_X509(bio, certificate);
-    Pair pair;
-    pair.certificate = bio_text(bio);
-    BIO_free(bio);
-    bio = BIO_new(BIO_s_mem());
-    PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
-    pair.key = bio_text(bio);
-    BIO_free(bio);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    return pair;
-}
-
-TlsServerOptions options_for(const Pair& pair) {
-    TlsServerOptions options;
-    options.certificate = pair.certificate;
-    options.key = SecretString(pair.key);
-    return options;
-}
-
-// OpenSSL's own client on the other end of a socket pair.
-class Client {
-public:
-    Client(int fd, const char* server_name, int max_version = 0) : context_(SSL_CTX_new(TLS_client_method())) {
-        if (max_version) {
-            SSL_CTX_set_min_proto_version(context_, 0);
-            SSL_CTX_set_security_level(context_, 0);
-            SSL_CTX_set_max_proto_version(context_, max_version);
-        }
-        ssl_ = SSL_new(context_);
-        SSL_set_fd(ssl_, fd);
-        if (server_name) SSL_set_tlsext_host_name(ssl_, server_name);
-    }
-    ~Client() {
-        SSL_free(ssl_);
-        SSL_CTX_free(context_);
-    }
-    bool connect() { return SSL_connect(ssl_) == 1; }
-    SSL* native() { return ssl_; }
-    std::string peer_name() {
-        X509* peer = SSL_get1_peer_certificate(ssl_);
-        char name[100] = {};
-        if (peer) X509_NAME_get_text_by_NID(X509_get_subject_name(peer), NID_commonName, name, sizeof name);
-        X509_free(peer);
-        return name;
-    }
-
-private:
-    SSL_CTX* context_;
-    SSL* ssl_;
-};
-
-// Both sides in turn until both are done or one fails.
-bool shake_hands(TlsStream& server, Client& client) {
-    bool client_done = false;
-    for (int i = 0; i < 20; ++i) {
-        client_done = client_done || client.connect();
-        const TlsStep step = server.handshake();
-        if (step == TlsStep::Failed || step == TlsStep::Closed) return false;
-        if (step == TlsStep::Done && client_done) return true;
-    }
-    return false;
-}
 
 TEST(Tls, BytesGoBothWaysAndTheEndIsSeen) {
     auto context = TlsContext::create(options_for(make_pair("a.test")));
