@@ -7,6 +7,8 @@ namespace culver {
 namespace {
 // How many turns go to better standings before one of this one is due.
 constexpr unsigned kPatience[] = {0, 8, 32};
+// So many networks that wait for their first turn are no flood.
+constexpr std::size_t kCalm = 8;
 }  // namespace
 
 void FairQueue::resize(Class& group, std::uint64_t network, std::size_t from, std::size_t to) {
@@ -22,7 +24,9 @@ FairQueue::Job FairQueue::take_newest_of_greediest(Class& group) {
     resize(group, network, count, count - 1);
     if (it->second.empty()) {
         group.lines.erase(it);
-        group.turns.erase(std::find(group.turns.begin(), group.turns.end(), network));
+        // One with several jobs may be in either.
+        std::erase(group.fresh, network);
+        std::erase(group.turns, network);
     }
     --size_;
     return job;
@@ -42,7 +46,7 @@ FairQueue::Pushed FairQueue::push(std::uint64_t network, Standing standing, Job 
         if (worst == 0 || is_greediest) return {};
         displaced = take_newest_of_greediest(classes_[worst]);
     }
-    if (count == 0) group.turns.push_back(network);
+    if (count == 0) group.fresh.push_back(network);
     group.lines[network].push_back(std::move(job));
     resize(group, network, count, count + 1);
     ++size_;
@@ -57,6 +61,22 @@ std::size_t FairQueue::next_class() const {
     return best;
 }
 
+std::uint64_t FairQueue::take_turn(Class& group) {
+    unsigned step = group.step++ % 3;
+    std::uint64_t network;
+    if (!group.turns.empty() && (step == 2 || group.fresh.empty())) {
+        network = group.turns.front();
+        group.turns.pop_front();
+    } else if (step == 0 && group.fresh.size() > kCalm) {
+        network = group.fresh.back();
+        group.fresh.pop_back();
+    } else {
+        network = group.fresh.front();
+        group.fresh.pop_front();
+    }
+    return network;
+}
+
 std::optional<FairQueue::Job> FairQueue::pop() {
     if (size_ == 0) return std::nullopt;
     std::size_t chosen = next_class();
@@ -64,8 +84,7 @@ std::optional<FairQueue::Job> FairQueue::pop() {
         if (!classes_[i].lines.empty()) ++classes_[i].passed_over;
     Class& group = classes_[chosen];
     group.passed_over = 0;
-    std::uint64_t network = group.turns.front();
-    group.turns.pop_front();
+    std::uint64_t network = take_turn(group);
     auto it = group.lines.find(network);
     std::size_t count = it->second.size();
     Job job = std::move(it->second.front());

@@ -2,7 +2,9 @@
 //
 // Three standings: users who have logged in from that network before go first, addresses that guess passwords last; a
 // better standing is preferred for a bounded number of turns, so that each moves on. Within a standing the networks take
-// turns, within a network it is first come, first served. Bounded per network and in total: when all places are taken
+// turns, within a network it is first come, first served. When many networks wait for their first turn, every third turn
+// is the newest one's: in a flood from everywhere the guesses of a second ago are as good as lost, and whoever comes now is
+// answered as ever. Bounded per network and in total: when all places are taken
 // the newest job of the greediest network of the worst standing has to go; one of a known user never does, once it has a
 // place. Not thread-safe.
 #pragma once
@@ -50,14 +52,17 @@ private:
     using Line = std::deque<Job>;  // of one network in one standing
     struct Class {
         std::unordered_map<std::uint64_t, Line> lines;            // never empty ones
-        std::deque<std::uint64_t> turns;                          // each network with a line, once
+        std::deque<std::uint64_t> fresh;                          // networks with a line that had no turn yet
+        std::deque<std::uint64_t> turns;                          // the others that have one
         std::set<std::pair<std::size_t, std::uint64_t>> by_size;  // the greediest is last
         unsigned passed_over = 0;  // how often a better standing was served while this one waited
+        unsigned step = 0;         // whose turn it is: the newest, the oldest, one that had a turn already
     };
     static constexpr std::size_t kClasses = 3;
 
     void resize(Class& group, std::uint64_t network, std::size_t from, std::size_t to);
     std::size_t next_class() const;
+    static std::uint64_t take_turn(Class& group);
     Job take_newest_of_greediest(Class& group);
 
     const Limits limits_;

@@ -33,7 +33,7 @@ TEST_F(FairQueueTest, NetworksTakeTurns) {
     push(2, Standing::Unknown, "b1");
     push(3, Standing::Unknown, "c1");
     push(2, Standing::Unknown, "b2");
-    EXPECT_EQ(run(), "a1 b1 c1 a2 b2 a3 a4 ");
+    EXPECT_EQ(run(), "a1 b1 a2 c1 b2 a3 a4 ");
     EXPECT_TRUE(queue.empty());
     EXPECT_FALSE(queue.pop());
 }
@@ -74,7 +74,7 @@ TEST_F(FairQueueTest, WhenItIsFullTheNewestOfTheGreediestGoes) {
     EXPECT_TRUE(push(4, Standing::KnownGood, "k"));
     EXPECT_EQ(refused, "a6 a5 ");
     EXPECT_EQ(queue.size(), 10u);
-    EXPECT_EQ(run(), "k a1 b1 c1 a2 b2 a3 b3 a4 b4 ");
+    EXPECT_EQ(run(), "k a1 b1 a2 c1 b2 a3 b3 a4 b4 ");
 }
 
 TEST_F(FairQueueTest, ThePenalisedMakeRoomFirstAndKnownUsersNever) {
@@ -89,6 +89,21 @@ TEST_F(FairQueueTest, ThePenalisedMakeRoomFirstAndKnownUsersNever) {
     EXPECT_TRUE(small.push(1, Standing::KnownGood, {nothing, nothing}).accepted);
     EXPECT_TRUE(small.push(1, Standing::KnownGood, {nothing, nothing}).accepted);
     EXPECT_FALSE(small.push(2, Standing::KnownGood, {nothing, nothing}).accepted);
+}
+
+TEST(FairQueue, InAFloodWhoComesLastIsServedNextAndWhoCameFirstToo) {
+    FairQueue queue{{5000, 10}};
+    std::string order;
+    auto push = [&](std::uint64_t network) {
+        queue.push(network, Standing::Unknown, {[&order, network] { order += std::to_string(network) + " "; }, [] {}});
+    };
+    for (std::uint64_t network = 1; network <= 1000; ++network) push(network);
+    for (int i = 0; i < 6; ++i) queue.pop()->run();
+    EXPECT_EQ(order, "1000 1 2 999 3 4 ");
+    order.clear();
+    push(7777);
+    for (int i = 0; i < 3; ++i) queue.pop()->run();
+    EXPECT_NE(order.find("7777 "), order.npos) << order;
 }
 
 TEST(FairQueue, StaysConsistentUnderAFloodFromManyNetworks) {
