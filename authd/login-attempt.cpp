@@ -22,7 +22,7 @@ LoginAttempt::LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line,
       final_response_ok_(line.final_response_ok),
       is_costly_(spec.is_costly),
       auth_(std::move(line.auth)),
-      engine_(server.engine()),
+      engine_(server.engine(auth_.service)),
       mechanism_(spec.make(auth_, engine_->settings())) {}
 
 LoginAttempt::~LoginAttempt() { stop_timer(); }
@@ -114,11 +114,8 @@ void LoginAttempt::answer(std::optional<std::string> bytes) {
     if (!bytes)
         return refuse_now("\tcode=invalid_base64\treason=Invalid base64 data in continued response",
                           "sent no valid base64");
-    if (asked == State::SendingFinal) {
-        if (bytes->empty()) succeed(std::move(*proven_));
-        else apply(SaslStep::failure("unexpected data after the end of the exchange"));
-        return;
-    }
+    // The client has heard the last message; there is nothing left that it could say.
+    if (asked == State::SendingFinal) return succeed(std::move(*proven_));
     message_ = std::move(bytes);
     when_let_in(&LoginAttempt::feed);
 }

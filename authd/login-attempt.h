@@ -18,6 +18,7 @@
 #include "authd/auth-line.h"
 #include "authd/server.h"
 #include "lib-auth/auth-engine.h"
+#include "lib-auth/auth-policy.h"
 #include "lib-auth/mechanism.h"
 
 namespace culver {
@@ -67,13 +68,20 @@ private:
     std::function<void()> overload_refusal();
     void apply(SaslStep step);
     bool name_user(const SaslStep& step);
+    enum class PolicyMoment { BeforeAuth, AfterAuth };
+    // Goes on with `next` when the policy server, if there is one, has nothing against it.
+    void ask_policy(PolicyMoment moment, std::function<void()> next);
+    void obey_policy(PolicyMoment moment, const PolicyDecision& decision, const std::function<void()>& next);
+    void report_to_policy(bool success);
     void check_password(SaslStep step);
     void walk_on(const std::shared_ptr<AuthEngine::Walk>& walk);
     void look_up_credentials(SaslStep step);
+    void fetch_credentials();
     void count_abandoned(const std::optional<AuthResult>& result);
     void refused_by_databases(AuthResult result);
     void succeed(SaslStep step);
     void decided(AuthResult result);
+    void let_in();
     void finish_proxy();
     void accepted();
     void send_ok();
@@ -97,6 +105,7 @@ private:
     unsigned steps_ = 0;
     std::optional<SaslStep> proven_;                   // SendingFinal: the last message is on its way, OK follows its answer
     AuthResult refusal_ = AuthResult::Mismatch;        // SendingRefusal: what FAIL will say
+    bool policy_rejected_ = false;
     std::optional<EventLoop::TimerId> timer_;          // held, or waiting for the client
 };
 

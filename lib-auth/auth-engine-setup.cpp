@@ -70,87 +70,105 @@ bool is_verbose(const std::string& setting, bool fallback) {
 }
 }  // namespace
 
-AuthEngine::AuthEngine(AuthSettings settings)
-    : settings_(std::move(settings)),
-      cache_(std::make_unique<VerdictCache>(settings_.cache_size, settings_.cache_ttl, settings_.cache_negative_ttl)),
-      app_passwords_(settings_.app_passwords.empty() ? nullptr
-                                                     : std::make_unique<AppPasswords>(settings_.app_passwords)) {}
+AuthEngine::AuthEngine(AuthSettings settings) : settings_(std::move(settings)) {}
 AuthEngine::~AuthEngine() = default;
 
-Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings settings, const DriverContext& context) {
-    std::shared_ptr<AuthEngine> engine(new AuthEngine(std::move(settings)));
-    engine->policy_ = TRY(AuthPolicy::create(engine->settings_.policy));
-    for (const PassDbSettings& db : engine->settings_.passdbs) {
-        auto drivers = passdb_drivers();
-        auto driver =
-            std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
-        if (driver == drivers.end())
-            return fail(ErrorCode::InvalidArgument,
-                        fmt::format("{}: Unknown passdb driver '{}'", db.origin.to_string(), db.driver));
-        PassDbEntry entry;
+Result<AuthEngine::PassDbEntry> AuthEngine::make_passdb(const PassDbSettings& db, const DriverContext& context,
+                                                        const AuthEngine* like) {
+    auto drivers = passdb_drivers();
+    auto driver =
+        std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
+    auto refuse = [&](const std::string& why) {
+        return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", db.origin.to_string(), why));
+    };
+    if (driver == drivers.end()) return refuse(fmt::format("Unknown passdb driver '{}'", db.driver));
+    if (db.deny && db.master) return refuse("Master passdb can't have deny=yes");
+    PassDbEntry entry;
+    for (std::size_t i = 0; like && !entry.database && i < like->passdbs_.size(); ++i)
+        if (like->settings_.passdbs[i] == db) entry.database = like->passdbs_[i].database;
+    if (!entry.database) {
         auto database = driver->make(db, context);
-        if (!database)
-            return fail(ErrorCode::InvalidArgument,
-                        fmt::format("{}: passdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
+        if (!database) return refuse(fmt::format("passdb {}: {}", db.driver, database.error().detail));
         entry.database = std::move(*database);
-        entry.driver = db.driver;
-        entry.label = passdb_label(db);
-        entry.lane = fmt::format("{} {}", db.driver, db.args);
-        entry.default_fields = words(db.default_fields);
-        entry.override_fields = words(db.override_fields);
-        for (std::string& mechanism : words(db.mechanisms)) entry.mechanisms.push_back(to_upper(mechanism));
-        std::string filter = db.username_filter;
-        std::replace(filter.begin(), filter.end(), ',', ' ');
-        entry.username_filter = words(filter);
-        entry.deny = db.deny;
-        entry.pass = db.pass;
-        entry.master = db.master;
-        entry.success = TRY(parse_result_rule("result_success", db.result_success));
-        entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
-        entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
-        if (db.pass) entry.success = ResultRule::Continue;  // the older way to write it
-        if (db.deny && db.master) return fail(ErrorCode::InvalidArgument, fmt::format("{}: Master passdb can't have deny=yes", db.origin.to_string()));
-        if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Authenticated;
-        if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
-        entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
-        if (engine->settings_.openid_configuration_url.empty())
-            engine->settings_.openid_configuration_url = entry.database->openid_configuration_url();
-        engine->passdbs_.push_back(std::move(entry));
     }
-    tell_apart(engine->passdbs_, engine->settings_.passdbs);
+    entry.driver = db.driver;
+    entry.label = passdb_label(db);
+    entry.lane = fmt::format("{} {}", db.driver, db.args);
+    entry.default_fields = words(db.default_fields);
+    entry.override_fields = words(db.override_fields);
+    for (std::string& mechanism : words(db.mechanisms)) entry.mechanisms.push_back(to_upper(mechanism));
+    std::string filter = db.username_filter;
+    std::replace(filter.begin(), filter.end(), ',', ' ');
+    entry.username_filter = words(filter);
+    entry.deny = db.deny;
+    entry.master = db.master;
+    entry.success = TRY(parse_result_rule("result_success", db.result_success));
+    entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
+    entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
+    if (db.pass) entry.success = ResultRule::Continue;  // the older way to write it
+    if (db.skip == "authenticated") entry.skip = PassDbEntry::Skip::Authenticated;
+    if (db.skip == "unauthenticated") entry.skip = PassDbEntry::Skip::Unauthenticated;
+    return entry;
+}
+
+Result<AuthEngine::UserDbEntry> AuthEngine::make_userdb(const UserDbSettings& db, const DriverContext& context,
+                                                        const AuthEngine* like) {
+    auto drivers = userdb_drivers();
+    auto driver =
+        std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
+    auto refuse = [&](const std::string& why) {
+        return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", db.origin.to_string(), why));
+    };
+    if (driver == drivers.end()) return refuse(fmt::format("Unknown userdb driver '{}'", db.driver));
+    UserDbEntry entry;
+    for (std::size_t i = 0; like && !entry.database && i < like->settings_.userdbs.size(); ++i)
+        if (like->settings_.userdbs[i] == db) entry.database = like->userdbs_[i].database;
+    if (!entry.database) {
+        auto database = driver->make(db, context);
+        if (!database) return refuse(fmt::format("userdb {}: {}", db.driver, database.error().detail));
+        entry.database = std::move(*database);
+    }
+    entry.driver = db.driver;
+    entry.lane = fmt::format("{} {}", db.driver, db.args);
+    entry.default_fields = words(db.default_fields);
+    entry.override_fields = words(db.override_fields);
+    entry.success = TRY(parse_result_rule("result_success", db.result_success));
+    entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
+    entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
+    if (db.skip == "found") entry.skip = UserDbEntry::Skip::Found;
+    if (db.skip == "notfound") entry.skip = UserDbEntry::Skip::NotFound;
+    return entry;
+}
+
+Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings wanted, const DriverContext& context,
+                                                       const AuthEngine* like) {
+    std::shared_ptr<AuthEngine> engine(new AuthEngine(std::move(wanted)));
+    AuthSettings& settings = engine->settings_;
+    if (like) {
+        engine->cache_ = like->cache_;
+    } else {
+        engine->cache_ =
+            std::make_shared<VerdictCache>(settings.cache_size, settings.cache_ttl, settings.cache_negative_ttl);
+    }
+    if (like && like->settings_.app_passwords == settings.app_passwords) engine->app_passwords_ = like->app_passwords_;
+    else if (!settings.app_passwords.empty())
+        engine->app_passwords_ = std::make_shared<AppPasswords>(settings.app_passwords);
+    engine->policy_ = TRY(AuthPolicy::create(settings.policy));
+    for (const PassDbSettings& db : settings.passdbs) {
+        engine->passdbs_.push_back(TRY(make_passdb(db, context, like)));
+        engine->passdbs_.back().verbose = is_verbose(db.auth_verbose, settings.verbose);
+        if (settings.openid_configuration_url.empty())
+            settings.openid_configuration_url = engine->passdbs_.back().database->openid_configuration_url();
+    }
+    tell_apart(engine->passdbs_, settings.passdbs);
     bool any_normal =
         std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });
-    TRY(check_mechanisms(engine->settings_.mechanisms, any_normal));
-    std::vector<UserDbSettings> userdbs = engine->settings_.userdbs;
-    if (userdbs.empty()) {
-        UserDbSettings implied;
-        implied.driver = "static";
-        userdbs.push_back(implied);
-    }
+    TRY(check_mechanisms(settings.mechanisms, any_normal));
+    std::vector<UserDbSettings> userdbs = settings.userdbs;
+    if (userdbs.empty()) userdbs.emplace_back().driver = "static";
     for (const UserDbSettings& db : userdbs) {
-        auto drivers = userdb_drivers();
-        auto driver =
-            std::find_if(drivers.begin(), drivers.end(), [&](const auto& known) { return known.name == db.driver; });
-        if (driver == drivers.end())
-            return fail(ErrorCode::InvalidArgument,
-                        fmt::format("{}: Unknown userdb driver '{}'", db.origin.to_string(), db.driver));
-        UserDbEntry entry;
-        auto database = driver->make(db, context);
-        if (!database)
-            return fail(ErrorCode::InvalidArgument,
-                        fmt::format("{}: userdb {}: {}", db.origin.to_string(), db.driver, database.error().detail));
-        entry.database = std::move(*database);
-        entry.driver = db.driver;
-        entry.lane = fmt::format("{} {}", db.driver, db.args);
-        entry.default_fields = words(db.default_fields);
-        entry.override_fields = words(db.override_fields);
-        entry.success = TRY(parse_result_rule("result_success", db.result_success));
-        entry.failure = TRY(parse_result_rule("result_failure", db.result_failure));
-        entry.internal = TRY(parse_result_rule("result_internalfail", db.result_internalfail));
-        if (db.skip == "found") entry.skip = UserDbEntry::Skip::Found;
-        if (db.skip == "notfound") entry.skip = UserDbEntry::Skip::NotFound;
-        entry.verbose = is_verbose(db.auth_verbose, engine->settings_.verbose);
-        engine->userdbs_.push_back(std::move(entry));
+        engine->userdbs_.push_back(TRY(make_userdb(db, context, like)));
+        engine->userdbs_.back().verbose = is_verbose(db.auth_verbose, settings.verbose);
     }
     return engine;
 }

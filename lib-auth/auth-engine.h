@@ -51,7 +51,9 @@ class AuthEngine {
 public:
     // Makes every database. The error names the setting to mend; without a passdb it is Dovecot's
     // "No passdbs specified in configuration file. PLAIN mechanism needs one".
-    static Result<std::shared_ptr<AuthEngine>> create(AuthSettings settings, const DriverContext& context);
+    // `like`: the engine of another service, with which equal databases and the cache are shared.
+    static Result<std::shared_ptr<AuthEngine>> create(AuthSettings settings, const DriverContext& context,
+                                                      const AuthEngine* like = nullptr);
     ~AuthEngine();
 
     const AuthSettings& settings() const { return settings_; }
@@ -102,6 +104,10 @@ private:
     struct Chain;
 
     explicit AuthEngine(AuthSettings settings);
+    static Result<PassDbEntry> make_passdb(const PassDbSettings& db, const DriverContext& context,
+                                           const AuthEngine* like);
+    static Result<UserDbEntry> make_userdb(const UserDbSettings& db, const DriverContext& context,
+                                           const AuthEngine* like);
     Status normalise(const AuthRequest& request, std::string_view name, std::string& out) const;
     Work most_work(const AuthRequest& request) const;
     // auth-engine-walk.cpp: which database next, and what its answer comes to.
@@ -118,10 +124,11 @@ private:
     std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
                                           Work limit) const;
     Result<bool> matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
-                         const SecretString& password) const;
+                         const SecretString& password, std::optional<bool> known = std::nullopt) const;
     bool needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
-                   const SecretString& password) const;
-    AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, Chain& chain) const;
+                   const SecretString& password, std::optional<bool>& known) const;
+    AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, Chain& chain,
+                       std::optional<bool> known) const;
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
     AuthResult take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                 Chain& chain) const;
@@ -141,9 +148,9 @@ private:
                      const SecretString* password) const;
 
     AuthSettings settings_;
-    std::unique_ptr<VerdictCache> cache_;
+    std::shared_ptr<VerdictCache> cache_;         // shared by the engines of all services
     std::unique_ptr<AuthPolicy> policy_;
-    std::unique_ptr<AppPasswords> app_passwords_;  // null: none
+    std::shared_ptr<AppPasswords> app_passwords_;  // null: none
     std::vector<PassDbEntry> passdbs_;
     std::vector<UserDbEntry> userdbs_;
 };

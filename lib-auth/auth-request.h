@@ -19,6 +19,7 @@ struct AuthRequest {
     std::string service, mechanism;
     std::string local_ip, remote_ip, real_local_ip, real_remote_ip;
     std::string local_port, remote_port, local_name, session, client_id, cert_username;
+    bool secured_by_tls = false;  // `secured` only says that nobody could listen
     bool secured = false, valid_client_cert = false, no_penalty = false, no_login = false;
     std::optional<std::uint32_t> session_pid;
     std::string tls_exporter, tls_server_end_point;  // channel bindings of the login process's TLS, raw; empty: none

@@ -6,6 +6,27 @@
 
 namespace culver {
 
+namespace {
+AuthPolicySettings policy_from(const Settings& settings) {
+    AuthPolicySettings out;
+    out.server_url = settings.string("auth_policy_server_url");
+    out.server_api_header = settings.string("auth_policy_server_api_header");
+    out.hash_mech = settings.string("auth_policy_hash_mech");
+    out.hash_nonce = settings.string("auth_policy_hash_nonce");
+    out.hash_truncate = settings.number("auth_policy_hash_truncate");
+    out.request_attributes = settings.string("auth_policy_request_attributes");
+    out.timeout = std::chrono::milliseconds(settings.number("auth_policy_server_timeout_msecs"));
+    out.check_before_auth = settings.boolean("auth_policy_check_before_auth");
+    out.check_after_auth = settings.boolean("auth_policy_check_after_auth");
+    out.report_after_auth = settings.boolean("auth_policy_report_after_auth");
+    out.reject_on_fail = settings.boolean("auth_policy_reject_on_fail");
+    out.log_only = settings.boolean("auth_policy_log_only");
+    out.ca_file = settings.string("ssl_client_ca_file");
+    out.ca_dir = settings.string("ssl_client_ca_dir");
+    return out;
+}
+}  // namespace
+
 AuthSettings AuthSettings::from(const Settings& settings) {
     AuthSettings out;
     out.mechanisms.clear();
@@ -35,6 +56,7 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     for (const std::string& word : settings.words("auth_proxy_self"))
         if (auto address = IpAddress::parse(word)) out.proxy_self.push_back(*address);
     out.mail_uid = settings.string("mail_uid");
+    out.policy = policy_from(settings);
     out.passdbs = settings.passdbs();
     out.userdbs = settings.userdbs();
     for (const PassDbSettings& passdb : out.passdbs)
@@ -43,6 +65,18 @@ AuthSettings AuthSettings::from(const Settings& settings) {
         db.first_valid_uid = static_cast<std::uint32_t>(settings.number("first_valid_uid"));
         db.last_valid_uid = static_cast<std::uint32_t>(settings.number("last_valid_uid"));
     }
+    return out;
+}
+
+ServiceAuthSettings service_auth_settings(const Settings& settings) {
+    ServiceAuthSettings out;
+    std::string other = "other";
+    for (const std::string& name : settings.protocol_names()) {
+        out.emplace_back(name, AuthSettings::from(*settings.for_filter({.protocol = name})));
+        other += '-' + name;
+    }
+    // A service that no block names: only blocks like `protocol !imap` apply.
+    if (!out.empty()) out.emplace_back("", AuthSettings::from(*settings.for_filter({.protocol = other})));
     return out;
 }
 

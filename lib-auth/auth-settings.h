@@ -3,12 +3,24 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib-config/settings.h"
 #include "lib-net/ip-address.h"
 
 namespace culver {
+
+// auth_policy_*, and with what authorities its server is checked.
+struct AuthPolicySettings {
+    std::string server_url, server_api_header, hash_mech = "sha256", hash_nonce, request_attributes;
+    std::uint64_t hash_truncate = 12;
+    std::chrono::milliseconds timeout{2000};
+    bool check_before_auth = true, check_after_auth = true, report_after_auth = true;
+    bool reject_on_fail = false, log_only = false;
+    std::string ca_file, ca_dir;
+    bool operator==(const AuthPolicySettings&) const = default;
+};
 
 struct AuthSettings {
     std::vector<std::string> mechanisms = {"PLAIN"};  // upper case, in the order in which they are offered
@@ -30,10 +42,16 @@ struct AuthSettings {
     std::string openid_configuration_url;  // of the first passdb that has one; set by the engine
     std::vector<IpAddress> proxy_self;  // addresses of this host, for proxy_maybe
     std::string mail_uid;  // whose mail it is when a userdb says nothing
+    AuthPolicySettings policy;
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;
 
     static AuthSettings from(const Settings& settings);
+    bool operator==(const AuthSettings&) const = default;
 };
+
+// The settings of each service that `protocol` blocks name, and those of all others under the empty name.
+using ServiceAuthSettings = std::vector<std::pair<std::string, AuthSettings>>;
+ServiceAuthSettings service_auth_settings(const Settings& settings);
 
 }  // namespace culver

@@ -56,7 +56,9 @@ public:
         number(static_cast<std::uint32_t>(each.values.size()));
         for (const auto& [row, stored] : each.values) {
             number(row);
-            value(stored, secrets_ == Secrets::LeaveOut && block_spec(each.kind).settings[row].secret);
+            const SettingSpec& spec = block_spec(each.kind).settings[row];
+            bool is_kept = secrets_ == Secrets::Keep || (secrets_ == Secrets::OnlyOfAuth && spec.area == Area::Auth);
+            value(stored, spec.secret && !is_kept);
         }
         number(static_cast<std::uint32_t>(each.free.size()));
         for (const auto& [key, stored] : each.free) {

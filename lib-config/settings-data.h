@@ -31,7 +31,7 @@ namespace config {
 // The view outside all filters.
 std::shared_ptr<const Settings> make_settings(std::shared_ptr<const Config> config);
 // Keep or leave out the values that SettingSpec::secret marks.
-enum class Secrets { Keep, LeaveOut };
+enum class Secrets { Keep, OnlyOfAuth, LeaveOut };
 std::string serialize_config(const Config& config, Secrets secrets);
 Result<std::shared_ptr<Config>> deserialize_config(std::string_view bytes);
 }  // namespace config

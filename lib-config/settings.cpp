@@ -189,6 +189,16 @@ std::vector<std::string> Settings::local_names() const {
     return names;
 }
 
+std::vector<std::string> Settings::protocol_names() const {
+    std::vector<std::string> names;
+    for (const auto& scope : data_->config->scopes) {
+        std::string_view name = scope->condition.protocol;
+        if (name.starts_with('!')) name.remove_prefix(1);
+        if (!name.empty() && std::ranges::find(names, name) == names.end()) names.emplace_back(name);
+    }
+    return names;
+}
+
 const std::string& Settings::config_path() const { return data_->config->path; }
 
 std::string Settings::serialize() const {
@@ -196,8 +206,14 @@ std::string Settings::serialize() const {
     return out;
 }
 
-std::shared_ptr<const Settings> Settings::without_secrets() const {
-    auto copy = config::deserialize_config(serialize_config(*data_->config, config::Secrets::LeaveOut));
+std::shared_ptr<const Settings> Settings::without_secrets() const { return with_secrets(config::Secrets::LeaveOut); }
+
+std::shared_ptr<const Settings> Settings::with_secrets_of_auth() const {
+    return with_secrets(config::Secrets::OnlyOfAuth);
+}
+
+std::shared_ptr<const Settings> Settings::with_secrets(config::Secrets secrets) const {
+    auto copy = config::deserialize_config(serialize_config(*data_->config, secrets));
     ASSERT(copy);
     auto base = config::make_settings(std::move(*copy));
     auto changed = base->for_filter(data_->filter)->with_overrides(data_->overrides);

@@ -18,12 +18,17 @@
 #include "lib-base/result.h"
 #include "lib-net/ip-address.h"
 
+namespace culver::config {
+enum class Secrets;
+}
+
 namespace culver {
 
 // "file:line" of the setting that decided a value; empty file = built-in default.
 struct SettingOrigin {
     std::string file;
     unsigned line = 0;
+    bool operator==(const SettingOrigin&) const = default;
     std::string to_string() const;  // "/etc/dovecot/dovecot.conf:12" or "default"
 };
 
@@ -34,6 +39,7 @@ struct PassDbSettings {
     bool deny = false, pass = false, master = false;
     std::string auth_verbose = "default";  // default, yes, no
     SettingOrigin origin;
+    bool operator==(const PassDbSettings&) const = default;
 };
 
 struct UserDbSettings {
@@ -43,6 +49,7 @@ struct UserDbSettings {
     std::string auth_verbose = "default";
     std::uint32_t first_valid_uid = 0, last_valid_uid = 0;  // the settings of that name: whom userdb passwd lists
     SettingOrigin origin;
+    bool operator==(const UserDbSettings&) const = default;
 };
 
 struct MailboxSettings {
@@ -112,6 +119,8 @@ public:
         const std::vector<std::pair<std::string, std::string>>& overrides) const;
     // A copy without what only root's processes may hold (ssl_key and other secrets), for handing to mail processes.
     std::shared_ptr<const Settings> without_secrets() const;
+    // The same, with the secrets of authentication (auth_policy_hash_nonce): for authd.
+    std::shared_ptr<const Settings> with_secrets_of_auth() const;
 
     const std::string& string(std::string_view name) const;
     bool boolean(std::string_view name) const;
@@ -133,6 +142,8 @@ public:
     const ServiceSettings* find_service(std::string_view name) const;
     // Every name of a local_name block, for SNI: each may hold wildcards.
     std::vector<std::string> local_names() const;
+    // Every protocol that a filter block names, "!imap" as "imap".
+    std::vector<std::string> protocol_names() const;
 
     const std::string& config_path() const;
 
@@ -142,6 +153,8 @@ public:
     const Data& data() const { return *data_; }  // for lib-config itself
 
 private:
+    std::shared_ptr<const Settings> with_secrets(config::Secrets secrets) const;
+
     std::shared_ptr<const Data> data_;  // shared by all views of one configuration
 };
 

@@ -25,7 +25,10 @@ constexpr milliseconds kPendingRetry{2000};
 
 // Who may hold private keys and the like; see Settings::without_secrets.
 // lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
-bool needs_secrets(std::string_view service) { return service != "imap" && service != "auth"; }
+std::shared_ptr<const Settings> settings_for(std::string_view service, const std::shared_ptr<const Settings>& settings) {
+    if (service == "auth") return settings->with_secrets_of_auth();
+    return service == "imap" ? settings->without_secrets() : settings;
+}
 
 }  // namespace
 
@@ -51,7 +54,7 @@ std::vector<std::string> ServiceGroup::configure(std::shared_ptr<const Settings>
         const bool is_open = std::ranges::any_of(listeners_, [&](const Open& open) { return open.wanted == each; });
         if (!is_open) open_one(each, problems);
     }
-    auto memfd = make_memfd((needs_secrets(name_) ? settings : settings->without_secrets())->serialize());
+    auto memfd = make_memfd(settings_for(name_, settings)->serialize());
     if (!memfd) {
         problems.push_back(memfd.error().detail);
         return problems;
