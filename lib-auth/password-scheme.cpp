@@ -41,6 +41,8 @@ const PasswordScheme* find_password_scheme(std::string_view name) {
 }
 
 std::pair<std::string_view, std::string_view> split_password(std::string_view text) {
+    // The one hash that names itself, whatever the default is.
+    if (text.starts_with("$1$") && text.find('$', 3) != text.npos) return {"MD5-CRYPT", text};
     if (!text.starts_with('{')) return {{}, text};
     std::size_t end = text.find('}');
     if (end == text.npos) return {{}, text};

@@ -78,15 +78,13 @@ private:
         return Found{std::move(*table), entry};
     }
 
-    // libpam-pwdfile's way to name a hash: "data[34]".
+    // libpam-pwdfile's way to name a hash: "data[34]"; 56 is Dovecot's own, everything else is DES.
     static std::string with_bracket_scheme(std::string_view password) {
-        static constexpr std::pair<std::string_view, std::string_view> kBrackets[] = {
-            {"[13]", "{DES-CRYPT}"}, {"[34]", "{PLAIN-MD5}"}, {"[56]", "{DIGEST-MD5}"}};
-        if (!password.starts_with('{'))
-            for (auto [suffix, scheme] : kBrackets)
-                if (password.ends_with(suffix))
-                    return std::string(scheme) + std::string(password.substr(0, password.size() - suffix.size()));
-        return std::string(password);
+        bool has_type = password.size() > 4 && password[password.size() - 4] == '[' && password.ends_with(']');
+        if (!has_type || password[0] == '{' || password[0] == '$') return std::string(password);
+        std::string_view type = password.substr(password.size() - 3, 2);
+        std::string_view scheme = type == "34" ? "{PLAIN-MD5}" : type == "56" ? "{DIGEST-MD5}" : "{DES-CRYPT}";
+        return std::string(scheme) + std::string(password.substr(0, password.size() - 4));
     }
 
     PasswdFileArgs args_;
