@@ -41,17 +41,28 @@ AuthStart auth_start(const Invocation& call) {
         const std::size_t equals = word.find('=');
         const std::string key = word.substr(0, equals);
         const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
-        if (key == "service") start.service = value;
-        else if (key == "lip") start.local_ip = value;
-        else if (key == "rip") start.remote_ip = value;
-        else if (key == "lport") start.local_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
-        else if (key == "rport") start.remote_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
-        else if (key == "session") start.session = value;
-        else if (key == "local_name") start.local_name = value;
-        else if (key == "client_id") start.client_id = value;
-        else if (key == "cert_username") start.cert_username = value;
-        else if (key == "secured") start.secured = true;
-        else if (key == "valid-client-cert") start.valid_client_cert = true;
+        if (key == "service")
+            start.service = value;
+        else if (key == "lip")
+            start.local_ip = value;
+        else if (key == "rip")
+            start.remote_ip = value;
+        else if (key == "lport")
+            start.local_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
+        else if (key == "rport")
+            start.remote_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
+        else if (key == "session")
+            start.session = value;
+        else if (key == "local_name")
+            start.local_name = value;
+        else if (key == "client_id")
+            start.client_id = value;
+        else if (key == "cert_username")
+            start.cert_username = value;
+        else if (key == "secured")
+            start.secured = true;
+        else if (key == "valid-client-cert")
+            start.valid_client_cert = true;
     }
     return start;
 }
@@ -89,8 +100,10 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
         });
     };
     client = std::make_unique<AuthClient>(loop, socket_path, [&](bool connected) {
-        if (connected) send();
-        else loop.stop();
+        if (connected)
+            send();
+        else
+            loop.stop();
     });
     loop.after(std::chrono::seconds(160), [&] { loop.stop(); });
     loop.run();
@@ -108,8 +121,8 @@ std::optional<LoginAttempt> attempt_login(Invocation& call, std::string_view soc
         return std::nullopt;
     }
     const SecretString password = arguments.size() > 1 ? SecretString(arguments[1]) : ask_password("Password: ");
-    auto attempt = log_in(call.socket_path(call.option('a').value_or(std::string(socket))), auth_start(call), arguments[0],
-                          call.option('M').value_or(""), password);
+    auto attempt = log_in(call.socket_path(call.option('a').value_or(std::string(socket))), auth_start(call),
+                          arguments[0], call.option('M').value_or(""), password);
     if (!attempt) {
         call.fatal(attempt.error().detail);
         code = kExitTemporary;
@@ -122,8 +135,7 @@ std::optional<LoginAttempt> attempt_login(Invocation& call, std::string_view soc
 int print_verdict(const std::string& user, const AuthReply& reply) {
     const bool ok = reply.kind == AuthReply::Kind::Ok;
     print(fmt::format("passdb: {} auth {}\nextra fields:\n", user, ok ? "succeeded" : "failed"));
-    for (const auto& [key, value] : reply.fields)
-        print(fmt::format("  {}\n", field_text(key, value)));
+    for (const auto& [key, value] : reply.fields) print(fmt::format("  {}\n", field_text(key, value)));
     if (ok) return kExitOk;
     return reply.code == "temp_fail" ? kExitTemporary : kExitNoPermission;
 }
@@ -133,8 +145,10 @@ void print_record(std::string_view kind, const std::string& user, const UserReco
     print(fmt::format("  {:<10}: {}\n", "user", record.username.empty() ? user : record.username));
     for (const auto& [key, value] : record.fields) {
         if (key == "user") continue;
-        if (value.empty()) print(fmt::format("  {:<10}\n", key));
-        else print(fmt::format("  {:<10}: {}\n", key, value));
+        if (value.empty())
+            print(fmt::format("  {:<10}\n", key));
+        else
+            print(fmt::format("  {:<10}: {}\n", key, value));
     }
 }
 

@@ -32,7 +32,8 @@ std::string effect_of(const AuthField& field, const AuthRequest& request) {
     if (field.key == "app_password_required") return "see app passwords below";
     if (field.key.starts_with("userdb_")) return "is for userdb prefetch, or goes before what the userdbs say";
     if (field.key != "allow_nets") return {};
-    if (request.remote_ip.empty()) return "only clients there are let in (taken for granted here; -x rip=ADDRESS checks it)";
+    if (request.remote_ip.empty())
+        return "only clients there are let in (taken for granted here; -x rip=ADDRESS checks it)";
     std::string refusal;
     if (is_allowed_network(field.value, request.remote_ip, [&](std::string why) { refusal = std::move(why); }))
         return fmt::format("{} is in it", request.remote_ip);

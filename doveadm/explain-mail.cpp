@@ -39,10 +39,12 @@ public:
         if (!settings) return road_.conclude(kExitTemporary, "The login ends at once: " + settings.error().detail);
         settings_ = *settings;
         auto identity = delivery_identity(record_, *settings_);
-        if (!identity) return road_.conclude(kExitTemporary, "The login succeeds and ends at once: " + identity.error().detail);
+        if (!identity)
+            return road_.conclude(kExitTemporary, "The login succeeds and ends at once: " + identity.error().detail);
         if (!road_.find("gid") && settings_->string("mail_gid").empty())
-            return road_.conclude(kExitTemporary, "The login succeeds and ends at once: there is no gid. Set mail_gid, or gid "
-                                                  "in the userdb.");
+            return road_.conclude(kExitTemporary,
+                                  "The login succeeds and ends at once: there is no gid. Set mail_gid, or gid "
+                                  "in the userdb.");
         identity_ = *identity;
         if (!check_uid()) return;
         look_as_user();
@@ -62,10 +64,11 @@ private:
         const std::uint64_t uid = identity_.uid, first = settings_->number("first_valid_uid"),
                             last = settings_->number("last_valid_uid");
         if (uid >= first && (last == 0 || uid <= last)) return true;
-        road_.conclude(kExitTemporary,
-                       fmt::format("The login succeeds and ends at once: uid {} is outside first_valid_uid..last_valid_uid "
-                                   "({}..{}). Change these, or give the user another uid.",
-                                   uid, first, last == 0 ? "" : std::to_string(last)));
+        road_.conclude(
+            kExitTemporary,
+            fmt::format("The login succeeds and ends at once: uid {} is outside first_valid_uid..last_valid_uid "
+                        "({}..{}). Change these, or give the user another uid.",
+                        uid, first, last == 0 ? "" : std::to_string(last)));
         return false;
     }
 
@@ -101,7 +104,8 @@ private:
         target.gid = identity_.gid;
         target.groups = identity_.groups;
         target.chroot = identity_.chroot;
-        if (auto became = become(target); !became) return {"The directories cannot be looked at: " + became.error().detail};
+        if (auto became = become(target); !became)
+            return {"The directories cannot be looked at: " + became.error().detail};
         MailUserIdentity person;
         person.username = record_.username;
         person.uid = std::to_string(identity_.uid);
@@ -127,8 +131,10 @@ private:
         }
         look(problems, "INBOX", paths->mail);
         if (paths->control != paths->mail) look(problems, "control files", paths->control);
-        if (paths->index.empty()) road_.add("index files: in memory only");
-        else if (paths->index != paths->mail) look(problems, "index files", paths->index);
+        if (paths->index.empty())
+            road_.add("index files: in memory only");
+        else if (paths->index != paths->mail)
+            look(problems, "index files", paths->index);
         return problems;
     }
 

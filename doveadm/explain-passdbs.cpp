@@ -70,7 +70,8 @@ private:
         const Outcome outcome = ask(db);
         if (db.deny) {
             if (outcome == Outcome::Unknown) return road_.add("denies nobody by this name: the next passdb is asked");
-            if (outcome == Outcome::CannotTell) return end(Outcome::CannotTell, "deny = yes and no answer: refused for now");
+            if (outcome == Outcome::CannotTell)
+                return end(Outcome::CannotTell, "deny = yes and no answer: refused for now");
             denied_ = true;
             return end(Outcome::Refused, "deny = yes: this user is refused");
         }
@@ -79,12 +80,14 @@ private:
 
     std::string why_not_asked(const PassDbSettings& db) const {
         if (db.master != road_.is_master_login())
-            return db.master ? "master = yes is for master users only" : "this is a master login: only master = yes is asked";
+            return db.master ? "master = yes is for master users only"
+                             : "this is a master login: only master = yes is asked";
         if (ended_at_) return fmt::format("passdb {} has the last word", *ended_at_);
         auto mechanisms = split_words(db.mechanisms);
         auto is_this = [&](std::string_view word) { return equals_ignore_case(word, mechanism_); };
         if (!mechanisms.empty() && std::none_of(mechanisms.begin(), mechanisms.end(), is_this))
-            return fmt::format("mechanisms = {}, but this login uses {} (-x mech=... tries another)", db.mechanisms, mechanism_);
+            return fmt::format("mechanisms = {}, but this login uses {} (-x mech=... tries another)", db.mechanisms,
+                               mechanism_);
         std::string filter = db.username_filter;
         std::replace(filter.begin(), filter.end(), ',', ' ');
         std::vector<std::string> words;
@@ -92,7 +95,8 @@ private:
         if (!words.empty() && !matches_username_filter(words, road_.request.user))
             return fmt::format("username_filter = {} leaves {} out", db.username_filter, road_.request.user);
         if (db.skip == "authenticated" && verified_) return "skip = authenticated, and a passdb above has said yes";
-        if (db.skip == "unauthenticated" && !verified_) return "skip = unauthenticated, and no passdb above has said yes";
+        if (db.skip == "unauthenticated" && !verified_)
+            return "skip = unauthenticated, and no passdb above has said yes";
         return {};
     }
 
@@ -142,7 +146,8 @@ private:
     };
     Result<Answer> look_up(const PassDbSettings& db) const {
         auto drivers = passdb_drivers();
-        auto driver = std::find_if(drivers.begin(), drivers.end(), [&](const auto& one) { return one.name == db.driver; });
+        auto driver =
+            std::find_if(drivers.begin(), drivers.end(), [&](const auto& one) { return one.name == db.driver; });
         auto database = driver->make(db, road_.context);
         if (!database) return fail(database.error());
         Answer answer;
@@ -194,12 +199,14 @@ private:
         if (any_password && stored.empty()) return true;
         if (stored.empty()) return road_.by_app_password || no_password("no password is stored: none can match");
         auto [name, data] = split_password(stored.reveal());
-        if (data.empty() && to_upper(name) != "PLAIN") return no_password("the stored password is empty: none can match");
+        if (data.empty() && to_upper(name) != "PLAIN")
+            return no_password("the stored password is empty: none can match");
         auto decoded = decode_password(stored.reveal(), "");
         if (!decoded) return no_password(fmt::format("the stored password cannot be used: {}", decoded.error().detail));
         explain_scheme(decoded->scheme->name);
         if (data.starts_with('!')) road_.add("  it begins with '!': the account is locked (usermod -U opens it)");
-        if (data.starts_with('!') || (data == "*" && !road_.by_app_password)) return no_password("no password can match");
+        if (data.starts_with('!') || (data == "*" && !road_.by_app_password))
+            return no_password("no password can match");
         if (!road_.password) return true;
         if (road_.by_app_password) return true;
         auto equal = verify_password(*decoded, road_.password->reveal(), request.original_user);
@@ -220,18 +227,22 @@ private:
     void explain_scheme(std::string_view scheme) {
         std::vector<std::string> can, cannot;
         for (const std::string& mechanism : road_.settings.mechanisms)
-            if (needs_stored_password(mechanism)) (serves_mechanism(scheme, mechanism) ? can : cannot).push_back(mechanism);
-        road_.add(fmt::format("  password of scheme {}: serves {}{}", scheme, can.empty() ? "no mechanism" : join(can, " "),
+            if (needs_stored_password(mechanism))
+                (serves_mechanism(scheme, mechanism) ? can : cannot).push_back(mechanism);
+        road_.add(fmt::format("  password of scheme {}: serves {}{}", scheme,
+                              can.empty() ? "no mechanism" : join(can, " "),
                               cannot.empty() ? "" : ", not " + join(cannot, " ")));
         if (can.empty() && !cannot.empty())
-            road_.conclude(kExitNoPermission,
-                           fmt::format("No mechanism of auth_mechanisms can use a password of scheme {}: add plain to it.",
-                                       scheme));
+            road_.conclude(
+                kExitNoPermission,
+                fmt::format("No mechanism of auth_mechanisms can use a password of scheme {}: add plain to it.",
+                            scheme));
     }
 
     Outcome ask_authd(const PassDbSettings& db) {
         asked_authd_ = true;
-        road_.add(fmt::format("{} keeps its passwords to itself: only authd can ask, and only with a password", db.driver));
+        road_.add(
+            fmt::format("{} keeps its passwords to itself: only authd can ask, and only with a password", db.driver));
         if (road_.by_app_password) {
             road_.add("so a userdb has to know the user");
             return Outcome::Ok;
@@ -242,7 +253,8 @@ private:
         }
         AuthStart start = auth_start(road_.call);
         start.service = road_.request.service;
-        auto attempt = log_in(road_.call.socket_path("auth-client"), start, road_.request.original_user, "", *road_.password);
+        auto attempt =
+            log_in(road_.call.socket_path("auth-client"), start, road_.request.original_user, "", *road_.password);
         if (!attempt) {
             road_.add(attempt.error().detail);
             return Outcome::CannotTell;
@@ -291,8 +303,8 @@ private:
         return last_ == Outcome::Ok ? Outcome::Refused : last_;
     }
 
-    // What the engine makes of all of them, which is what authd does: the last word where it can be had. Without a password
-    // it is the right one that is looked for, so that a stored one that nothing matches keeps its verdict.
+    // What the engine makes of all of them, which is what authd does: the last word where it can be had. Without a
+    // password it is the right one that is looked for, so that a stored one that nothing matches keeps its verdict.
     Outcome together(Outcome simulated) {
         if (asked_authd_ || (unusable_ && !road_.password) || road_.settings.passdbs.empty()) return simulated;
         AuthSettings settings = road_.settings;
@@ -306,11 +318,13 @@ private:
         AuthResult result = AuthResult::InternalFailure;
         with_log(road_, [&] {
             const bool compares = road_.password && !road_.by_app_password;
-            result = compares ? (*engine)->verify(request, *road_.password) : (*engine)->lookup_credentials(request).result;
+            result =
+                compares ? (*engine)->verify(request, *road_.password) : (*engine)->lookup_credentials(request).result;
         });
         if (!request.trail.empty()) road_.say("passdbs together: " + request.trail.text());
         if (result == AuthResult::InternalFailure) return Outcome::CannotTell;
-        if (result == AuthResult::UnknownUser) return simulated == Outcome::Refused ? Outcome::Refused : Outcome::Unknown;
+        if (result == AuthResult::UnknownUser)
+            return simulated == Outcome::Refused ? Outcome::Refused : Outcome::Unknown;
         if (result != AuthResult::Ok) return Outcome::Refused;
         request.remote_ip = start_.remote_ip;
         request.mechanism.clear();
@@ -321,31 +335,39 @@ private:
 
     void judge(Outcome outcome) {
         switch (outcome) {
-            case Outcome::Ok: return judge_success();
+            case Outcome::Ok:
+                return judge_success();
             case Outcome::CannotTell:
                 if (!asked_any_)
-                    return road_.conclude(kExitTemporary, "A login is a temporary failure: no passdb is asked for it. Mend "
-                                                          "what leaves it out above.");
-                return road_.conclude(kExitTemporary, "A login is a temporary failure: a passdb could not tell (see there "
-                                                      "what it said).");
+                    return road_.conclude(kExitTemporary,
+                                          "A login is a temporary failure: no passdb is asked for it. Mend "
+                                          "what leaves it out above.");
+                return road_.conclude(kExitTemporary,
+                                      "A login is a temporary failure: a passdb could not tell (see there "
+                                      "what it said).");
             case Outcome::Unknown:
-                return road_.conclude(kExitNoUser, fmt::format("A login is refused: no passdb knows {}. Add the user to one "
-                                                               "of them, or look for the name's spelling above.",
-                                                               road_.request.user));
+                return road_.conclude(kExitNoUser,
+                                      fmt::format("A login is refused: no passdb knows {}. Add the user to one "
+                                                  "of them, or look for the name's spelling above.",
+                                                  road_.request.user));
             case Outcome::GoesOn:
-            case Outcome::Refused: break;
+            case Outcome::Refused:
+                break;
         }
-        if (denied_) road_.conclude(kExitNoPermission, "A login is refused: a passdb with deny = yes has this user.");
+        if (denied_)
+            road_.conclude(kExitNoPermission, "A login is refused: a passdb with deny = yes has this user.");
         else if (refused_by_fields_)
             road_.conclude(kExitNoPermission, "A login is refused by a field of the passdb, whatever the password.");
         else if (unusable_)
-            road_.conclude(kExitNoPermission, "A login is refused: what is stored can match no password. Set one: doveadm pw "
-                                              "makes the hash.");
+            road_.conclude(kExitNoPermission,
+                           "A login is refused: what is stored can match no password. Set one: doveadm pw "
+                           "makes the hash.");
         else if (wrong_)
             road_.conclude(kExitNoPermission, "A login with this password is refused: it does not match.");
         else
-            road_.conclude(kExitNoPermission, "A login is refused by the result rules of the passdbs, even with the right "
-                                              "password.");
+            road_.conclude(kExitNoPermission,
+                           "A login is refused by the result rules of the passdbs, even with the right "
+                           "password.");
     }
 
     void judge_success() {

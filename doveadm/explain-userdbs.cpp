@@ -25,21 +25,28 @@ public:
             keep(field.key, field.value, "passdb field userdb_" + field.key);
         std::vector<UserDbSettings> userdbs = road_.settings.userdbs;
         if (userdbs.empty()) {
-            road_.say("userdb: none is configured: everybody a passdb knows is a user, with mail_uid, mail_gid and mail_home");
+            road_.say(
+                "userdb: none is configured: everybody a passdb knows is a user, with mail_uid, mail_gid and "
+                "mail_home");
             userdbs.emplace_back().driver = "static";
         }
         for (const UserDbSettings& db : userdbs) {
             ++number_;
             step(db);
         }
-        const Kind kind = ended_at_ ? final_ : found_ ? Kind::Found : cannot_tell_ ? Kind::InternalFailure : Kind::NotFound;
+        const Kind kind = ended_at_      ? final_
+                          : found_       ? Kind::Found
+                          : cannot_tell_ ? Kind::InternalFailure
+                                         : Kind::NotFound;
         if (kind == Kind::NotFound)
-            road_.conclude(kExitNoUser, fmt::format("The password may be right, but the login ends: no userdb knows {}. Add "
-                                                    "the user to one of them.",
-                                                    road_.request.user));
+            road_.conclude(kExitNoUser,
+                           fmt::format("The password may be right, but the login ends: no userdb knows {}. Add "
+                                       "the user to one of them.",
+                                       road_.request.user));
         if (kind == Kind::InternalFailure)
-            road_.conclude(kExitTemporary, "The password may be right, but the login is a temporary failure: a userdb could "
-                                           "not tell (see there what it said).");
+            road_.conclude(kExitTemporary,
+                           "The password may be right, but the login is a temporary failure: a userdb could "
+                           "not tell (see there what it said).");
         return kind == Kind::Found;
     }
 
@@ -48,7 +55,8 @@ private:
         if (!road_.settings.userdbs.empty())
             road_.say(database_label("userdb", number_, db.driver, db.origin) + (db.args.empty() ? "" : " " + db.args));
         if (ended_at_) return road_.add(fmt::format("not asked: userdb {} has the last word", *ended_at_));
-        if (db.skip == "found" && found_) return road_.add("not asked: skip = found, and a userdb above knows the user");
+        if (db.skip == "found" && found_)
+            return road_.add("not asked: skip = found, and a userdb above knows the user");
         if (db.skip == "notfound" && !found_)
             return road_.add("not asked: skip = notfound, and no userdb above knows the user");
         follow(db, ask(db));
@@ -134,10 +142,11 @@ void explain_delivery(Road& road) {
     with_log(road, [&] { result = (*engine)->lookup_user(request); });
     road.exists = result.kind;
     road.delivery_fields = request.userdb_fields;
-    road.add(result.kind == Kind::Found      ? "the user exists: mail is taken"
-             : result.kind == Kind::NotFound ? "no such user: mail bounces (550 5.1.1)"
-                                             : "could not tell: mail waits at the sender (451); with userdb static and a passdb "
-                                               "that supports no lookups write allow_all_users=yes into its args");
+    road.add(result.kind == Kind::Found ? "the user exists: mail is taken"
+             : result.kind == Kind::NotFound
+                 ? "no such user: mail bounces (550 5.1.1)"
+                 : "could not tell: mail waits at the sender (451); with userdb static and a passdb "
+                   "that supports no lookups write allow_all_users=yes into its args");
 }
 
 }  // namespace culver::doveadm

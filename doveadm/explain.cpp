@@ -53,16 +53,17 @@ std::shared_ptr<AuthEngine> Road::engine_of(const PassDbSettings* passdb, const 
     std::shared_ptr<AuthEngine> out;
     with_log(*this, [&] {
         auto engine = AuthEngine::create(alone, context);
-        if (engine) out = *engine;
-        else add(engine.error().detail);
+        if (engine)
+            out = *engine;
+        else
+            add(engine.error().detail);
     });
     return out;
 }
 
 std::string database_label(std::string_view kind, std::size_t number, std::string_view driver,
                            const SettingOrigin& origin) {
-    return fmt::format("{} {}: {}{}", kind, number, driver,
-                       origin.file.empty() ? "" : " (" + origin.to_string() + ")");
+    return fmt::format("{} {}: {}{}", kind, number, driver, origin.file.empty() ? "" : " (" + origin.to_string() + ")");
 }
 
 void with_log(const Road& road, const std::function<void()>& work) {
@@ -114,10 +115,10 @@ void explain_penalty(Road& road) {
         auto network = IpNetwork::parse(penalty.address);
         if (network ? !address || !network->contains(*address) : address.has_value()) continue;
         const auto seconds = (penalty.left.count() + 999) / 1000;
-        road.say(fmt::format("penalty: {} is held because of wrong logins: its next one is looked at in {} secs "
-                             "(doveadm penalty -c {} forgets them)",
-                             penalty.address.empty() ? "clients without an address" : penalty.address, seconds,
-                             road.request.remote_ip));
+        road.say(fmt::format(
+            "penalty: {} is held because of wrong logins: its next one is looked at in {} secs "
+            "(doveadm penalty -c {} forgets them)",
+            penalty.address.empty() ? "clients without an address" : penalty.address, seconds, road.request.remote_ip));
         return;
     }
     road.say(fmt::format("penalty: none for {}", road.request.remote_ip));
@@ -140,7 +141,8 @@ bool explain_name(Road& road, const std::string& name) {
         auto engine = road.engine_of(nullptr, nullptr);
         AuthRequest probe = road.request;
         Status named = engine ? engine->set_user(probe, name) : Status();
-        if (!named) road.add(fmt::format("{}: {}", setting_with_origin(road, rule.setting), named.error().detail));
+        if (!named)
+            road.add(fmt::format("{}: {}", setting_with_origin(road, rule.setting), named.error().detail));
         else if (probe.user != current && probe.login_user.empty())
             road.add(fmt::format("{}: becomes {}", setting_with_origin(road, rule.setting), probe.user));
         good = named.has_value();
@@ -150,14 +152,16 @@ bool explain_name(Road& road, const std::string& name) {
     auto engine = road.engine_of(nullptr, nullptr);
     Status named = engine ? engine->set_user(road.request, name) : Status(fail(ErrorCode::Internal, ""));
     if (!named) {
-        road.conclude(kExitNoUser, "The name is refused before any database is asked. Mend the setting named above, or "
-                                    "the name in the client.");
+        road.conclude(kExitNoUser,
+                      "The name is refused before any database is asked. Mend the setting named above, or "
+                      "the name in the client.");
         return false;
     }
     if (road.is_master_login())
         road.add(fmt::format("{}: {} logs in as {}", setting_with_origin(road, "auth_master_user_separator"),
                              road.request.user, road.request.login_user));
-    else road.add(fmt::format("the databases are asked for {}", road.request.user));
+    else
+        road.add(fmt::format("the databases are asked for {}", road.request.user));
     return true;
 }
 
@@ -171,10 +175,11 @@ void explain_connection(Road& road) {
                              setting_with_origin(road, "disable_plaintext_auth"),
                              trusted.empty() ? "" : " and from login_trusted_networks = " + trusted));
     }
-    if (settings.string("ssl") == "required")
-        road.add("ssl = required: no login without TLS, but from this machine");
-    if (road.request.remote_ip.empty()) road.add("client address: not given; -x rip=ADDRESS checks what depends on it");
-    else explain_penalty(road);
+    if (settings.string("ssl") == "required") road.add("ssl = required: no login without TLS, but from this machine");
+    if (road.request.remote_ip.empty())
+        road.add("client address: not given; -x rip=ADDRESS checks what depends on it");
+    else
+        explain_penalty(road);
 }
 
 namespace {
@@ -211,7 +216,8 @@ void explain_app_passwords(Road& road) {
     road.by_app_password = true;
     road.add(fmt::format("the password given is \"{}\": the passdbs are asked without comparing it", row->name));
     if (std::string why = refusal_here(road, *row); !why.empty())
-        road.conclude(kExitNoPermission, fmt::format("A login is refused: the app password \"{}\" {}.", row->name, why));
+        road.conclude(kExitNoPermission,
+                      fmt::format("A login is refused: the app password \"{}\" {}.", row->name, why));
 }
 
 void insist_on_app_password(Road& road) {
@@ -220,16 +226,17 @@ void insist_on_app_password(Road& road) {
     if (rule == "no" || road.is_master_login() || road.by_app_password ||
         !is_app_password_required(rule, road.request.service))
         return;
-    road.add(fmt::format("an app password is needed for service {}: {}", road.request.service,
-                         by_field ? "passdb field app_password_required"
-                                  : setting_with_origin(road, "auth_app_password_required")));
+    road.add(fmt::format(
+        "an app password is needed for service {}: {}", road.request.service,
+        by_field ? "passdb field app_password_required" : setting_with_origin(road, "auth_app_password_required")));
     if (road.password)
         road.conclude(kExitNoPermission, "A login with this password is refused: an app password is needed.");
     else if (!road.has_app_password)
-        road.conclude(kExitNoPermission,
-                      fmt::format("A login is refused: an app password is needed, and there is none that is good for it. "
-                                  "Make one: doveadm auth app-password add {}",
-                                  road.request.translated_user));
+        road.conclude(
+            kExitNoPermission,
+            fmt::format("A login is refused: an app password is needed, and there is none that is good for it. "
+                        "Make one: doveadm auth app-password add {}",
+                        road.request.translated_user));
 }
 
 }  // namespace culver::doveadm

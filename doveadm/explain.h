@@ -26,11 +26,11 @@ struct Road {
     Invocation& call;
     AuthSettings settings;
     DriverContext context;
-    AuthRequest request;    // grows from step to step
+    AuthRequest request;  // grows from step to step
     std::optional<SecretString> password;
-    std::vector<OriginatedField> fields;  // what the userdbs say
-    bool by_app_password = false;   // the password given is an app password
-    bool has_app_password = false;  // one that is good for this login
+    std::vector<OriginatedField> fields;                          // what the userdbs say
+    bool by_app_password = false;                                 // the password given is an app password
+    bool has_app_password = false;                                // one that is good for this login
     UserResult::Kind exists = UserResult::Kind::InternalFailure;  // as authd answers without a login
     AuthFields delivery_fields;
     std::vector<std::string> verdict;

@@ -44,20 +44,23 @@ std::string mount_notes(const std::string& path) {
     return out;
 }
 
-std::string cannot_write(const std::string& wanted, const std::string& last, const struct stat& st, uid_t uid, gid_t gid) {
-    if (errno == EROFS) return fmt::format("{} is on a file system that is mounted read-only: mount it read-write", last);
+std::string cannot_write(const std::string& wanted, const std::string& last, const struct stat& st, uid_t uid,
+                         gid_t gid) {
+    if (errno == EROFS)
+        return fmt::format("{} is on a file system that is mounted read-only: mount it read-write", last);
     // Never advice to give a directory away that others need.
     const std::string advice = last == wanted ? fmt::format("chown {}:{} {}", uid, gid, last)
                                               : fmt::format("install -d -o {} -g {} -m 0700 {}", uid, gid, wanted);
-    return fmt::format("uid {} may not write to {} ({}): {}. Try: {}", uid, last, owner_and_mode(st), std::strerror(errno),
-                       advice);
+    return fmt::format("uid {} may not write to {} ({}): {}. Try: {}", uid, last, owner_and_mode(st),
+                       std::strerror(errno), advice);
 }
 
 }  // namespace
 
 PathAccess look_at_directory(const std::string& path, uid_t uid, gid_t gid) {
     PathAccess out;
-    struct stat st{}, above{};
+    struct stat st {
+    }, above{};
     std::string last;
     const auto steps = prefixes(path);
     for (const std::string& step : steps) {
@@ -65,8 +68,10 @@ PathAccess look_at_directory(const std::string& path, uid_t uid, gid_t gid) {
             const int why = errno;
             if (why == ENOENT) break;
             // The one above exists and does not let this user through.
-            out.problem = why == EACCES ? fmt::format("uid {} may not go through {} ({}). Try: chmod o+x {}, or g+x with a "
-                                                      "group of that user", uid, last, owner_and_mode(above), last)
+            out.problem = why == EACCES ? fmt::format(
+                                              "uid {} may not go through {} ({}). Try: chmod o+x {}, or g+x with a "
+                                              "group of that user",
+                                              uid, last, owner_and_mode(above), last)
                                         : fmt::format("{}: {}", step, std::strerror(why));
             return out;
         }

@@ -24,8 +24,9 @@ namespace {
 std::optional<std::string> file_path(Invocation& call) {
     const std::string& path = call.settings()->string("auth_app_passwords");
     if (!path.empty()) return path;
-    call.fatal("auth_app_passwords is not set: write auth_app_passwords = /var/lib/dovecot/app-passwords.sqlite into "
-               "the configuration, then doveadm reload");
+    call.fatal(
+        "auth_app_passwords is not set: write auth_app_passwords = /var/lib/dovecot/app-passwords.sqlite into "
+        "the configuration, then doveadm reload");
     return std::nullopt;
 }
 
@@ -110,7 +111,8 @@ int add(Invocation& call) {
     if (auto made = file.create(reader_group(call)); !made) return call.report(made.error());
     auto added = file.add(row);
     if (!added) return call.report(added.error());
-    call.info(fmt::format("app password \"{}\" (id {}) of {}; it is shown only now", added->name, added->id, added->user));
+    call.info(
+        fmt::format("app password \"{}\" (id {}) of {}; it is shown only now", added->name, added->id, added->user));
     print(fmt::format("{}\n", password.reveal()));
     return kExitOk;
 }
@@ -125,8 +127,16 @@ int list(Invocation& call) {
         if (!user) return kExitUsage;
         mask = *user;
     }
-    call.out().columns({{"user", ""}, {"id", ""}, {"name", ""}, {"services", ""}, {"networks", ""}, {"created", ""},
-                        {"expires", ""}, {"last_use", "last use"}, {"last_service", "with"}, {"last_address", "from"}});
+    call.out().columns({{"user", ""},
+                        {"id", ""},
+                        {"name", ""},
+                        {"services", ""},
+                        {"networks", ""},
+                        {"created", ""},
+                        {"expires", ""},
+                        {"last_use", "last use"},
+                        {"last_service", "with"},
+                        {"last_address", "from"}});
     struct stat st;
     if (::stat(path->c_str(), &st) != 0 && errno == ENOENT) {
         call.info(fmt::format("{} does not exist yet: nobody has an app password", *path));
@@ -159,7 +169,8 @@ int revoke(Invocation& call) {
     AppPasswordFile file(*path);
     auto gone = file.revoke(*user, all ? std::nullopt : std::optional(arguments[1]));
     if (!gone) return call.report(gone.error());
-    for (const AppPassword& row : *gone) call.info(fmt::format("revoked \"{}\" (id {}) of {}", row.name, row.id, row.user));
+    for (const AppPassword& row : *gone)
+        call.info(fmt::format("revoked \"{}\" (id {}) of {}", row.name, row.id, row.user));
     if (!gone->empty() || all) return kExitOk;
     call.error(fmt::format("{} has no app password called {}", *user, arguments[1]));
     return kExitNotFound;
@@ -172,7 +183,8 @@ const CommandSpec kAuthAppPasswordAdd = {
     .synopsis = "[-n <name>] [-s <services>] [-t <networks>] [-e <expiry>] <user>",
     .help = "Makes one more password for a user and prints it, this once.",
     .options = {{'n', "name", "What to call it, e.g. phone; app-1, app-2 ... without it"},
-                {'s', "services", "Good for these only: imap, pop3, smtp (Postfix and submission), sieve; may be repeated"},
+                {'s', "services",
+                 "Good for these only: imap, pop3, smtp (Postfix and submission), sieve; may be repeated"},
                 {'t', "networks", "Good for clients there only: 192.0.2.0/24, 2001:db8::/32, local; may be repeated"},
                 {'e', "expiry", "How long: 90d, 12 weeks, 2 years, 2030-12-31, never"}},
     .run = add,

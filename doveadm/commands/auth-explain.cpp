@@ -16,8 +16,7 @@ void compare_with_authd(Road& road) {
     if (road.exists == UserResult::Kind::InternalFailure) return;
     const bool found = road.exists == UserResult::Kind::Found;
     AuthMasterClient client(road.call.socket_path(road.call.settings()->string("auth_socket_path")));
-    auto record = client.lookup_user(
-        UserLookup{road.request.translated_user, "lmtp", "", "", ""});
+    auto record = client.lookup_user(UserLookup{road.request.translated_user, "lmtp", "", "", ""});
     if (!record) return road.say("running server: " + record.error().detail);
     std::vector<std::string> differences;
     if (record->has_value() != found) {
@@ -40,7 +39,8 @@ int walk(Invocation& call, const std::string& name) {
     PasswdFileRegistry files;
     DriverContext context;
     context.files = &files;
-    Road road{call, AuthSettings::from(*call.settings()), context, {}, {}, {}, false, false, UserResult::Kind::InternalFailure, {}, {}, kExitOk};
+    Road road{call,  AuthSettings::from(*call.settings()), context, {}, {},     {}, false,
+              false, UserResult::Kind::InternalFailure,    {},      {}, kExitOk};
     if (auto engine = AuthEngine::create(road.settings, context); !engine) {
         road.say("=> The configuration lets nobody log in: " + engine.error().detail);
         return kExitConfiguration;
@@ -54,13 +54,15 @@ int walk(Invocation& call, const std::string& name) {
     if (explain_name(road, name)) {
         explain_connection(road);
         explain_app_passwords(road);
-        if (explain_passdbs(road) && explain_userdbs(road) && !road.request.fields.contains("proxy")) explain_mail(road);
+        if (explain_passdbs(road) && explain_userdbs(road) && !road.request.fields.contains("proxy"))
+            explain_mail(road);
         explain_delivery(road);
         compare_with_authd(road);
     }
     for (const std::string& text : road.verdict) road.say("=> " + text);
     if (road.verdict.empty())
-        road.say(road.password ? "=> A login with this password succeeds." : "=> A login with the right password succeeds.");
+        road.say(road.password ? "=> A login with this password succeeds."
+                               : "=> A login with the right password succeeds.");
     return road.code;
 }
 

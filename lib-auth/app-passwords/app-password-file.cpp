@@ -25,7 +25,8 @@ Status make_file(const std::string& path, mode_t mode, std::optional<gid_t> grou
         if (errno == EEXIST) return {};
         return fail_errno(fmt::format("open({})", path));
     }
-    if (group && ::geteuid() == 0 && ::fchown(fd.get(), 0, *group) != 0) return fail_errno(fmt::format("chown({})", path));
+    if (group && ::geteuid() == 0 && ::fchown(fd.get(), 0, *group) != 0)
+        return fail_errno(fmt::format("chown({})", path));
     if (::fchmod(fd.get(), mode) != 0) return fail_errno(fmt::format("chmod({})", path));
     return {};
 }
@@ -37,7 +38,8 @@ Status make_folder(const std::string& path, std::optional<gid_t> group) {
         if (errno == EEXIST) return {};
         return fail_errno(fmt::format("mkdir({})", path));
     }
-    if (group && ::geteuid() == 0 && ::chown(path.c_str(), 0, *group) != 0) return fail_errno(fmt::format("chown({})", path));
+    if (group && ::geteuid() == 0 && ::chown(path.c_str(), 0, *group) != 0)
+        return fail_errno(fmt::format("chown({})", path));
     return {};
 }
 
@@ -48,14 +50,22 @@ std::int64_t to_int64(std::string_view text) {
 AppPassword parse_row(const SqlRow& row) {
     AppPassword out;
     for (const auto& [column, value] : row) {
-        if (column == "id") out.id = to_int64(value);
-        else if (column == "user") out.user = value;
-        else if (column == "name") out.name = value;
-        else if (column == "secret") out.secret = value;
-        else if (column == "services") out.services = value;
-        else if (column == "networks") out.networks = value;
-        else if (column == "created") out.created = to_int64(value);
-        else if (column == "expires") out.expires = to_int64(value);
+        if (column == "id")
+            out.id = to_int64(value);
+        else if (column == "user")
+            out.user = value;
+        else if (column == "name")
+            out.name = value;
+        else if (column == "secret")
+            out.secret = value;
+        else if (column == "services")
+            out.services = value;
+        else if (column == "networks")
+            out.networks = value;
+        else if (column == "created")
+            out.created = to_int64(value);
+        else if (column == "expires")
+            out.expires = to_int64(value);
     }
     return out;
 }
@@ -74,24 +84,27 @@ AppPasswordFile::AppPasswordFile(std::string path) : path_(std::move(path)), row
 Status AppPasswordFile::create(std::optional<gid_t> reader) {
     TRY(make_folder(path_.substr(0, path_.rfind('/')), reader));
     TRY(make_file(path_, reader ? 0640 : 0600, reader));
-    TRY(rows_.query("CREATE TABLE IF NOT EXISTS app_passwords ("
+    TRY(
+        rows_.query("CREATE TABLE IF NOT EXISTS app_passwords ("
                     "id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, name TEXT NOT NULL, "
                     "secret TEXT NOT NULL, services TEXT NOT NULL DEFAULT '', networks TEXT NOT NULL DEFAULT '', "
                     "created INTEGER NOT NULL, expires INTEGER, UNIQUE (user, name))",
                     {}, kAnyRow));
     TRY(make_file(last_use_path(), reader ? 0660 : 0600, reader));
-    return uses_.query("CREATE TABLE IF NOT EXISTS last_uses (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
-                       "service TEXT NOT NULL, address TEXT NOT NULL)",
-                       {}, kAnyRow);
+    return uses_.query(
+        "CREATE TABLE IF NOT EXISTS last_uses (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
+        "service TEXT NOT NULL, address TEXT NOT NULL)",
+        {}, kAnyRow);
 }
 
 Result<std::vector<AppPassword>> AppPasswordFile::select(const std::string& where,
                                                          const std::vector<std::string>& parameters) {
     std::vector<AppPassword> out;
-    TRY(rows_.query(fmt::format("SELECT {} FROM app_passwords {}", kColumns, where), parameters, [&](const SqlRow& row) {
-        out.push_back(parse_row(row));
-        return true;
-    }));
+    TRY(rows_.query(fmt::format("SELECT {} FROM app_passwords {}", kColumns, where), parameters,
+                    [&](const SqlRow& row) {
+                        out.push_back(parse_row(row));
+                        return true;
+                    }));
     return out;
 }
 
@@ -111,7 +124,8 @@ Result<AppPassword> AppPasswordFile::add(AppPassword row) {
     row.id = 0;
     // Two admins at once: the second one's row is not there, by UNIQUE.
     if (!is_taken)
-        TRY(rows_.query("INSERT INTO app_passwords (user, name, secret, services, networks, created, expires) "
+        TRY(
+            rows_.query("INSERT INTO app_passwords (user, name, secret, services, networks, created, expires) "
                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, '')) ON CONFLICT DO NOTHING RETURNING id",
                         {row.user, row.name, row.secret, row.services, row.networks, fmt::format("{}", row.created),
                          row.expires ? fmt::format("{}", *row.expires) : ""},
@@ -120,7 +134,8 @@ Result<AppPassword> AppPasswordFile::add(AppPassword row) {
                             return true;
                         }));
     if (row.id == 0)
-        return fail(ErrorCode::AlreadyExists, fmt::format("{} has an app password called {} already", row.user, row.name));
+        return fail(ErrorCode::AlreadyExists,
+                    fmt::format("{} has an app password called {} already", row.user, row.name));
     return row;
 }
 

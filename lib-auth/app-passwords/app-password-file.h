@@ -36,8 +36,8 @@ public:
     // Unavailable: the file is missing, locked, or no such file; the next call tries again.
     Result<std::vector<AppPassword>> of_user(std::string_view user);
     Result<std::vector<AppPassword>> all();
-    // `row.id` is ignored; the new row's id. AlreadyExists: the user has one of that name; Limit: has too many. An empty
-    // name becomes "app-1", "app-2" ...
+    // `row.id` is ignored; the new row's id. AlreadyExists: the user has one of that name; Limit: has too many. An
+    // empty name becomes "app-1", "app-2" ...
     Result<AppPassword> add(AppPassword row);
     // By id or name; nothing: all of the user's. Returns what was revoked.
     Result<std::vector<AppPassword>> revoke(std::string_view user, std::optional<std::string> id_or_name);

@@ -37,13 +37,17 @@ AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
     if (!cannot_tell || !chain.any_unsupported) return result;
     AuthRequest probe = request;
     switch (lookup_user(probe).kind) {
-        case UserResult::Kind::Found: return AuthResult::Ok;
-        case UserResult::Kind::NotFound: return AuthResult::UnknownUser;
-        case UserResult::Kind::InternalFailure: break;
+        case UserResult::Kind::Found:
+            return AuthResult::Ok;
+        case UserResult::Kind::NotFound:
+            return AuthResult::UnknownUser;
+        case UserResult::Kind::InternalFailure:
+            break;
     }
-    log_error(fmt::format("app-password({}): no database can say whether this user still exists: use a userdb that "
-                          "knows its users, or allow_all_users=yes in userdb static",
-                          request.log_identity()));
+    log_error(
+        fmt::format("app-password({}): no database can say whether this user still exists: use a userdb that "
+                    "knows its users, or allow_all_users=yes in userdb static",
+                    request.log_identity()));
     return AuthResult::InternalFailure;
 }
 
@@ -109,8 +113,8 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
 
 AuthResult AuthEngine::insist_on_app_password(AuthRequest& request, AuthResult result) const {
     if (result != AuthResult::Ok || !request.app_password.empty() || !request.master_user.empty()) return result;
-    const std::string& rule = request.app_password_required ? *request.app_password_required
-                                                            : settings_.app_password_required;
+    const std::string& rule =
+        request.app_password_required ? *request.app_password_required : settings_.app_password_required;
     if (rule == "no" || !proves_the_password(request.mechanism) || !is_app_password_required(rule, request.service))
         return result;
     log_info(fmt::format("app-password({}): the main password is right, but an app password is needed for service {}",

@@ -62,12 +62,9 @@ std::optional<std::int64_t> unit_seconds(std::string_view unit) {
         std::string_view word;
         std::int64_t seconds;
     };
-    static constexpr Unit kUnits[] = {{"h", "hours", 3600},
-                                      {"d", "days", 86400},
-                                      {"w", "weeks", 7 * 86400},
-                                      {"mon", "months", 30 * 86400},
-                                      {"y", "years", 365 * 86400},
-                                      {"min", "minutes", 60}};
+    static constexpr Unit kUnits[] = {{"h", "hours", 3600},        {"d", "days", 86400},
+                                      {"w", "weeks", 7 * 86400},   {"mon", "months", 30 * 86400},
+                                      {"y", "years", 365 * 86400}, {"min", "minutes", 60}};
     for (const Unit& known : kUnits)
         if (unit.starts_with(known.prefix) && known.word.starts_with(unit)) return known.seconds;
     return std::nullopt;
@@ -160,8 +157,8 @@ Result<std::string> parse_app_services(std::string_view text, std::vector<std::s
     for (std::string_view word : list_words(text)) {
         std::string name = service_name(word);
         bool is_word = name.size() <= kServiceLimit && std::all_of(name.begin(), name.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        });
+                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+                       });
         if (!is_word) return fail(ErrorCode::InvalidArgument, fmt::format("Not the name of a service: {}", word));
         if (has_word(out, name)) continue;
         if (unknown && !has_word(kKnownServices, name)) unknown->push_back(name);
@@ -179,8 +176,9 @@ Result<std::string> parse_app_networks(std::string_view text) {
     std::string out;
     for (std::string_view word : list_words(text)) {
         if (word != "local" && !IpNetwork::parse(word))
-            return fail(ErrorCode::InvalidArgument,
-                        fmt::format("Not a network: {} (write 192.0.2.0/24, 2001:db8::/32, an address, or local)", word));
+            return fail(
+                ErrorCode::InvalidArgument,
+                fmt::format("Not a network: {} (write 192.0.2.0/24, 2001:db8::/32, an address, or local)", word));
         out += (out.empty() ? "" : ",") + std::string(word);
     }
     if (out.size() > kListLimit) return fail(ErrorCode::InvalidArgument, "Too many networks");
@@ -209,8 +207,8 @@ Status check_app_password_name(std::string_view name) {
         return fail(ErrorCode::InvalidArgument, "The name of an app password has 1 to 64 bytes");
     bool is_number = name.find_first_not_of("0123456789") == name.npos;
     if (is_number) return fail(ErrorCode::InvalidArgument, "A name of digits alone would read as an id");
-    bool has_control = std::any_of(name.begin(), name.end(),
-                                   [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    bool has_control =
+        std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
     if (has_control || !is_valid_utf8(name) || name.starts_with('-'))
         return fail(ErrorCode::InvalidArgument, "The name of an app password is printable text and begins with no '-'");
     return {};

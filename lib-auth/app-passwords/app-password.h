@@ -17,11 +17,11 @@ namespace culver {
 struct AppPassword {
     std::int64_t id = 0;
     std::string user, name;
-    std::string secret;    // "sha256$<salt in hex>$<hash in hex>"
-    std::string services;  // blank-separated; empty = all
-    std::string networks;  // separated by commas, as allow_nets; empty = all
-    std::int64_t created = 0;              // seconds since 1970
-    std::optional<std::int64_t> expires;   // nothing = never
+    std::string secret;                   // "sha256$<salt in hex>$<hash in hex>"
+    std::string services;                 // blank-separated; empty = all
+    std::string networks;                 // separated by commas, as allow_nets; empty = all
+    std::int64_t created = 0;             // seconds since 1970
+    std::optional<std::int64_t> expires;  // nothing = never
 };
 
 // A new one: four groups of five letters, "abcde-fghjk-mnpqr-stuvw"; 91 random bits.

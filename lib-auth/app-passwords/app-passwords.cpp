@@ -16,8 +16,8 @@ constexpr std::chrono::seconds kComplaintStep{60};
 }  // namespace
 
 bool AppPasswords::Stamp::operator==(const Stamp& other) const {
-    return device == other.device && inode == other.inode && size == other.size &&
-           mtime.tv_sec == other.mtime.tv_sec && mtime.tv_nsec == other.mtime.tv_nsec;
+    return device == other.device && inode == other.inode && size == other.size && mtime.tv_sec == other.mtime.tv_sec &&
+           mtime.tv_nsec == other.mtime.tv_nsec;
 }
 
 bool AppPasswords::Stamp::is_settled() const { return std::time(nullptr) > mtime.tv_sec + 2; }

@@ -41,10 +41,9 @@ TEST(AppPassword, IsRecognisedAsPeopleTypeIt) {
     for (const char* text : {"abcde-fghij-kmnpq-rstuv", "abcde fghij kmnpq rstuv", "abcdefghijkmnpqrstuv",
                              "Abcde-fghij-kmnpq-rstuv", "ABCDEFGHIJKMNPQRSTUV", "abcde-fghij kmnpq-rstuv"})
         EXPECT_EQ(letters_of(text).reveal(), "abcdefghijkmnpqrstuv") << text;
-    for (const char* text :
-         {"", "secret", "abcde-fghij-kmnpq-rstu", "abcde-fghij-kmnpq-rstuvw", "abcdefghijkmnpqrstu1", "lbcde-fghij-kmnpq-rstuv",
-          "abcde_fghij_kmnpq_rstuv", "abcd-efghij-kmnpq-rstuv", "correct horse battery st", "abcdefghijkmnpqrst v",
-          "abcde-fghij-kmnpq-rstu\xc3"})
+    for (const char* text : {"", "secret", "abcde-fghij-kmnpq-rstu", "abcde-fghij-kmnpq-rstuvw", "abcdefghijkmnpqrstu1",
+                             "lbcde-fghij-kmnpq-rstuv", "abcde_fghij_kmnpq_rstuv", "abcd-efghij-kmnpq-rstuv",
+                             "correct horse battery st", "abcdefghijkmnpqrst v", "abcde-fghij-kmnpq-rstu\xc3"})
         EXPECT_FALSE(app_password_letters(text)) << text;
     EXPECT_FALSE(app_password_letters(std::string("abcdefghijkmnpqrstu\0", 20)));
 }
@@ -57,15 +56,17 @@ TEST(AppPassword, IsKeptAsASaltedHash) {
     EXPECT_NE(kept, hash_app_password(letters)) << "a salt of its own";
     EXPECT_TRUE(matches_app_password(kept, letters));
     EXPECT_FALSE(matches_app_password(kept, letters_of("bbcde-fghij-kmnpq-rstuv")));
-    for (std::string bad : {std::string(), kept.substr(1), kept + "0", kept.substr(0, kept.size() - 1), "sha257" + kept.substr(6)})
+    for (std::string bad :
+         {std::string(), kept.substr(1), kept + "0", kept.substr(0, kept.size() - 1), "sha257" + kept.substr(6)})
         EXPECT_FALSE(matches_app_password(bad, letters)) << bad;
     std::string not_hex = kept;
     not_hex.back() = 'z';
     EXPECT_FALSE(matches_app_password(not_hex, letters));
     // sha256(16 bytes 00 .. 0f, "abcdefghijkmnpqrstuv"): what is in files must stay readable.
-    EXPECT_TRUE(matches_app_password("sha256$000102030405060708090a0b0c0d0e0f$"
-                                     "2f7a99edb674db7d3402771b08b0f88af2471cdf098141d94ffd2e1eae78a314",
-                                     letters));
+    EXPECT_TRUE(
+        matches_app_password("sha256$000102030405060708090a0b0c0d0e0f$"
+                             "2f7a99edb674db7d3402771b08b0f88af2471cdf098141d94ffd2e1eae78a314",
+                             letters));
 }
 
 TEST(AppPassword, ServicesAreCalledByOneName) {
@@ -92,8 +93,8 @@ TEST(AppPassword, ExpiryIsASpanOrADay) {
     const struct {
         const char* text;
         std::int64_t seconds;
-    } kSpans[] = {{"90d", 90 * 86400}, {"12 weeks", 84 * 86400}, {"1h", 3600},      {"30 min", 1800},
-                  {"2 months", 60 * 86400}, {"1y", 365 * 86400}, {"1 day", 86400}};
+    } kSpans[] = {{"90d", 90 * 86400},      {"12 weeks", 84 * 86400}, {"1h", 3600},    {"30 min", 1800},
+                  {"2 months", 60 * 86400}, {"1y", 365 * 86400},      {"1 day", 86400}};
     for (const auto& span : kSpans) EXPECT_EQ(**parse_app_expiry(span.text, now), now + span.seconds) << span.text;
     EXPECT_FALSE(parse_app_expiry("never", now)->has_value());
     EXPECT_GT(**parse_app_expiry("2040-12-31", now), **parse_app_expiry("2040-12-31 18:00", now));
@@ -103,8 +104,10 @@ TEST(AppPassword, ExpiryIsASpanOrADay) {
 }
 
 TEST(AppPassword, NamesAreNoIds) {
-    for (const char* good : {"phone", "Thunderbird 115", "téléphone", "a1"}) EXPECT_TRUE(check_app_password_name(good)) << good;
-    for (const std::string& bad : {std::string(), std::string("17"), std::string("a\nb"), std::string(65, 'a'), std::string("\xff"), std::string("--all")})
+    for (const char* good : {"phone", "Thunderbird 115", "téléphone", "a1"})
+        EXPECT_TRUE(check_app_password_name(good)) << good;
+    for (const std::string& bad : {std::string(), std::string("17"), std::string("a\nb"), std::string(65, 'a'),
+                                   std::string("\xff"), std::string("--all")})
         EXPECT_FALSE(check_app_password_name(bad)) << bad;
 }
 
@@ -140,7 +143,8 @@ protected:
         ASSERT_NE(::mkdtemp(name.data()), nullptr);
         path = name + "/app.sqlite";
     }
-    AppPassword row(const std::string& user, const std::string& name, const std::string& text = "abcde-fghij-kmnpq-rstuv") {
+    AppPassword row(const std::string& user, const std::string& name,
+                    const std::string& text = "abcde-fghij-kmnpq-rstuv") {
         AppPassword out;
         out.user = user;
         out.name = name;
@@ -214,11 +218,15 @@ protected:
         settings.app_passwords = path;
         set_log_sink([this](LogLevel, std::string_view line) { log += std::string(line) + "\n"; });
         ASSERT_TRUE(AppPasswordFile(path).create(std::nullopt));
-        passdb("alice:{PLAIN}secret::::::userdb_mail=maildir:~/M\nbob:{PLAIN}secret\nlocked:{CRYPT}!x\nnobodys:{CRYPT}*\n"
-               "netted:{PLAIN}secret::::::allow_nets=198.51.100.0/24\noff:{PLAIN}secret::::::nologin\n"
-               "strict:{PLAIN}secret::::::app_password_required=imap,pop3\nfree:{PLAIN}secret::::::app_password_required=no\n");
+        passdb(
+            "alice:{PLAIN}secret::::::userdb_mail=maildir:~/M\nbob:{PLAIN}secret\nlocked:{CRYPT}!x\nnobodys:{CRYPT}*\n"
+            "netted:{PLAIN}secret::::::allow_nets=198.51.100.0/24\noff:{PLAIN}secret::::::nologin\n"
+            "strict:{PLAIN}secret::::::app_password_required=imap,pop3\nfree:{PLAIN}secret::::::app_password_required="
+            "no\n");
     }
-    void TearDown() override { set_log_sink([](LogLevel, std::string_view) {}); }
+    void TearDown() override {
+        set_log_sink([](LogLevel, std::string_view) {});
+    }
     PassDbSettings& passdb(const std::string& text) {
         PassDbSettings db;
         db.driver = "passwd-file";
@@ -378,7 +386,8 @@ TEST_F(AppPasswordLoginTest, AMechanismThatProvesTheMainPasswordDoesNotGoRoundIt
         request.mechanism = mechanism;
         ASSERT_TRUE(engine().set_user(request, "alice"));
         ASSERT_EQ(engine().lookup_credentials(request).result, AuthResult::Ok);
-        const bool by_password = std::string_view(mechanism) != "EXTERNAL" && std::string_view(mechanism) != "OAUTHBEARER";
+        const bool by_password =
+            std::string_view(mechanism) != "EXTERNAL" && std::string_view(mechanism) != "OAUTHBEARER";
         EXPECT_EQ(engine().accept(request), by_password ? AuthResult::Mismatch : AuthResult::Ok) << mechanism;
     }
 }
