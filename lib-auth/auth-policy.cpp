@@ -36,8 +36,10 @@ std::optional<schemes::Digest> digest_of(std::string_view name) {
 
 std::unexpected<Error> invalid(std::string text) { return fail(ErrorCode::InvalidArgument, std::move(text)); }
 
-// The whole user name for which the login is: of a master login, whose mail it is.
-const std::string& requested_user(const AuthRequest& request) {
+// The whole user name for which the login is: of a master login, whose mail it is. A name that the rules for names
+// refuse is none.
+std::string requested_user(const AuthRequest& request) {
+    if (request.translated_user.empty()) return {};
     return request.login_user.empty() ? request.user : request.login_user;
 }
 
