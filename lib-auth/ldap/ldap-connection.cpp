@@ -135,9 +135,8 @@ struct BindOutcome {
     int code = LDAP_OTHER;
     std::string said;
 };
-}  // namespace
 
-static BindOutcome read_outcome(LDAP* handle, LDAPMessage* message) {
+BindOutcome read_outcome(LDAP* handle, LDAPMessage* message) {
     BindOutcome out;
     char* said = nullptr;
     int rc = ::ldap_parse_result(handle, message, &out.code, nullptr, &said, nullptr, nullptr, 1);
@@ -146,6 +145,7 @@ static BindOutcome read_outcome(LDAP* handle, LDAPMessage* message) {
     ::ldap_memfree(said);
     return out;
 }
+}  // namespace
 
 Status LdapConnection::bind_simple() {
     std::string password(config_.dnpass.reveal());

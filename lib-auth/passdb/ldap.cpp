@@ -17,6 +17,7 @@ namespace culver::passdb {
 namespace {
 using Clock = std::chrono::steady_clock;
 using BindAnswer = LdapConnection::BindAnswer;
+constexpr std::chrono::seconds kLongestWait{1};
 
 class LdapPassDb final : public PassDb {
 public:
@@ -42,8 +43,7 @@ public:
         if (config().auth_bind_userdn.empty()) {
             auto answer = TRY(source_->find_one(config().pass_filter, config().pass_attrs, request));
             if (!answer) {
-                // As long as a wrong password takes (security rule M7); a bind as somebody else could lock him out.
-                std::this_thread::sleep_for(typical_refusal());
+                wait_as_for_a_bind(Clock::now());
                 return reply;
             }
             dn = answer->entry.dn;
@@ -59,7 +59,8 @@ public:
         }
         auto start = Clock::now();
         auto bind = TRY(source_->bind_as(dn, password));
-        if (bind.answer == BindAnswer::Refused) remember_refusal(Clock::now() - start);
+        if (bind.answer == BindAnswer::Accepted) remember_bind(Clock::now() - start);
+        else wait_as_for_a_bind(start);
         reply.verdict = bind.answer == BindAnswer::Accepted    ? Verdict::Match
                         : bind.answer == BindAnswer::NoSuchUser ? Verdict::UnknownUser
                                                                 : Verdict::Mismatch;
@@ -114,19 +115,22 @@ private:
         if (typical_.empty()) typical_ = password;
     }
 
-    // A slow moment counts little: the value moves by an eighth.
-    void remember_refusal(Clock::duration took) {
+    // What comparing costs the server, by logins that succeed: nobody else can change it. A slow moment counts little.
+    void remember_bind(Clock::duration took) {
         auto now = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-        auto before = refusal_.load();
-        refusal_ = before == 0 ? now : before + (now - before) / 8;
+        auto before = typical_bind_.load();
+        typical_bind_ = before == 0 ? now : before + (now - before) / 8;
     }
-    std::chrono::microseconds typical_refusal() const {
-        return std::min(std::chrono::microseconds(refusal_.load()), std::chrono::microseconds(1'000'000));
+    // A refusal takes as long whether there is such a user or not (security rule M7). A second bind, as somebody, could
+    // lock him out.
+    void wait_as_for_a_bind(Clock::time_point start) const {
+        std::this_thread::sleep_until(start + std::min<Clock::duration>(std::chrono::microseconds(typical_bind_.load()),
+                                                                        kLongestWait));
     }
 
     std::shared_ptr<LdapSource> source_;
-    std::atomic<long> refusal_ = 0;  // microseconds that the server takes to refuse a password
-    std::mutex mutex_;               // guards typical_
+    std::atomic<long> typical_bind_ = 0;  // microseconds
+    std::mutex mutex_;                    // guards typical_
     SecretString typical_;
 };
 }  // namespace

@@ -4,6 +4,7 @@ stopped, restarted or hangs does to logins."""
 
 import contextlib
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -227,6 +228,24 @@ def test_pass_attrs():
         pair.logins([plain("Bob", "bobpw"), plain("clear"), plain("clear", "{CLEARTEXT}secret")])
 
 
+def test_several_userdbs():
+    """Documented for 2.2: the second query depends on what the first has found; a value that is there is kept."""
+    install(settings(user_attrs="=user=%{ldap:uid}, =class=%{if;%u;eq;Bob;gold;none}, mailQuota=quota=%$, "
+                     "=a:protected=1, =a=2, =b=1, =b:remove=, =c=1, =c:protected=2"))
+    install(settings(base=BASE, user_filter="(cn=%{userdb:class})", user_attrs="mailQuota=quota:protected=%$, "
+                     "uidNumber=uid, =d=%{userdb:class}, =c:protected=3, =a:remove="), "/etc/pair/class.conf")
+    state["pair"].restart(DATABASES.replace("userdb {", "userdb {\n  result_success = continue-ok", 1) + """
+userdb {
+  driver = ldap
+  args = /etc/pair/class.conf
+  skip = notfound
+}
+""")
+    with state["pair"].together():
+        for name in ("Bob", "alice", "nobody"):
+            state["pair"].user(name)
+
+
 def test_prefetch():
     pair = use(DATABASES.replace("userdb {", "userdb {\n  driver = prefetch\n}\nuserdb {"),
                pass_attrs="uid=user, userPassword=password, homeDirectory=userdb_home, uidNumber=userdb_uid, "
@@ -430,6 +449,39 @@ def login_time(peer, user="alice", password="secret"):
     start = time.monotonic()
     reply = peer.new_auth().login(plain(user, password))
     return reply, time.monotonic() - start
+
+
+def test_an_unknown_user_takes_as_long_as_a_wrong_password():
+    """M7. The comparison of `slow` costs the LDAP server much, that of an unknown user would cost it nothing."""
+    hashed = subprocess.run(["doveadm", "pw", "-s", "SHA512-CRYPT", "-r", "200000", "-p", "secret"], check=True,
+                            capture_output=True, text=True).stdout.strip().replace("{SHA512-CRYPT}", "{CRYPT}")
+    subprocess.run(["ldapadd", "-x", "-D", MANAGER, "-w", MANAGER_PASSWORD, "-H", "ldap://127.0.0.1"],
+                   input=person("slow", hashed), text=True, check=True, capture_output=True)
+    for auth_bind in ("yes", "no"):
+        culver = only_culver(auth_bind=auth_bind)
+        assert login_time(culver, "slow")[0].kind == "OK"
+        login_time(culver, "slow", "wrong")
+        differences = []
+        for _ in range(4):
+            times = {"slow": [], "nobody": []}
+            for _ in range(5):
+                for user in times:
+                    times[user].append(login_time(culver, user, "wrong")[1])
+            known, unknown = (statistics.median(values) for values in times.values())
+            differences.append(abs(known - unknown))
+            if differences[-1] < max(0.010, known / 5):
+                break
+        else:
+            raise AssertionError(f"auth_bind={auth_bind}: {known=} {unknown=} {differences=}")
+    state["slapd"].modify(f"dn: uid=slow,{PEOPLE}\nchangetype: delete\n")
+
+
+def test_explain_asks_the_directory_too():
+    culver = only_culver()
+    for user, word in (("alice", "ldap"), ("nobody", "unknown")):
+        result = culver.doveadm("auth", "explain", user)
+        assert word in result.stdout, result.stdout + result.stderr
+    assert "secret" not in culver.doveadm("auth", "explain", "alice").stdout
 
 
 def test_mistakes_are_all_named_at_once():
