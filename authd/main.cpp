@@ -52,7 +52,7 @@ int main() {
     DriverContext context{&files, &pam, &programs, &ldap};
     AuthServer server(self.loop(), context);
     set_log_debug(settings->boolean("auth_debug"));
-    if (auto used = server.use_settings(AuthSettings::from(*settings)); !used) {
+    if (auto used = server.use_settings(AuthSettings::from(*settings), service_auth_settings(*settings)); !used) {
         log_line(LogLevel::Fatal, used.error().detail);
         return 89;
     }
@@ -68,7 +68,7 @@ int main() {
     self.on_reload([&] {
         auto fresh = self.settings();
         set_log_debug(fresh->boolean("auth_debug"));
-        if (auto used = server.use_settings(AuthSettings::from(*fresh)); !used)
+        if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
             log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
     });
     // Only root's process can make another supervisor: the master starts auth again. New clients wait in the listeners'

@@ -89,7 +89,6 @@ MasterConnection::LookupPtr MasterConnection::parse_lookup(std::string_view line
     }
     auto lookup = std::make_shared<Lookup>();
     lookup->id = *id;
-    lookup->engine = server_.engine();
     for (std::size_t i = 3; i < fields.size(); ++i) {
         std::size_t equals = fields[i].find('=');
         set_request_field(lookup->auth, fields[i].substr(0, equals),
@@ -99,6 +98,7 @@ MasterConnection::LookupPtr MasterConnection::parse_lookup(std::string_view line
         cut_off(fmt::format("{} without service", fields[0]));
         return nullptr;
     }
+    lookup->engine = server_.engine(lookup->auth.service);
     if (auto named = lookup->engine->set_user(lookup->auth, tab_unescape(fields[2])); !named) {
         if (lookup->engine->settings().verbose)
             log_info(fmt::format("userdb({}): {}", lookup->auth.log_identity(), named.error().detail));
@@ -223,7 +223,10 @@ void MasterConnection::handle_list(std::string_view line) {
         log_error(fmt::format("userdb list: a peer with uid {} may not list users", rights_.uid));
         return lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
     }
-    auto engine = server_.engine();
+    AuthRequest asked;
+    for (std::string_view field : fields)
+        if (field.starts_with("service=")) set_request_field(asked, "service", field.substr(8));
+    auto engine = server_.engine(asked.service);
     auto text = std::make_shared<std::string>();
     auto status = std::make_shared<Status>();
     bool accepted = server_.run(

@@ -54,9 +54,21 @@ AuthServer::AuthServer(EventLoop& loop, DriverContext context)
 
 AuthServer::~AuthServer() = default;
 
-Status AuthServer::use_settings(const AuthSettings& settings) {
-    engine_ = TRY(AuthEngine::create(settings, context_));
+Status AuthServer::use_settings(const AuthSettings& settings, const ServiceAuthSettings& services) {
+    std::shared_ptr<const AuthEngine> fresh = TRY(AuthEngine::create(settings, context_));
+    std::unordered_map<std::string, std::shared_ptr<const AuthEngine>> others;
+    for (const auto& [service, own] : services)
+        others[service] = own == settings ? fresh : TRY(AuthEngine::create(own, context_, fresh.get()));
+    engine_ = std::move(fresh);
+    service_engines_ = std::move(others);
     return {};
+}
+
+const std::shared_ptr<const AuthEngine>& AuthServer::engine(const std::string& service) const {
+    if (service_engines_.empty()) return engine_;
+    auto it = service_engines_.find(service);
+    if (it == service_engines_.end()) it = service_engines_.find("");
+    return it == service_engines_.end() ? engine_ : it->second;
 }
 
 void AuthServer::limit_connections(std::size_t limit, std::function<void(bool full)> on_full) {

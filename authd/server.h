@@ -48,7 +48,8 @@ public:
     ~AuthServer();
 
     // Makes the engine of these settings the one for new requests; on an error the old one stays.
-    Status use_settings(const AuthSettings& settings);
+    // `services`: the settings of services that have their own (service_auth_settings); "" is any other service.
+    Status use_settings(const AuthSettings& settings, const ServiceAuthSettings& services = {});
     // Takes the connections that wait at a listening socket (non-blocking). Above the limit they stay in the kernel's
     // queue and `on_full(true)` is called; `on_full(false)` when there is room again.
     void accept_from(int listener, AuthProtocol protocol);
@@ -63,6 +64,7 @@ public:
     RefusalLogLimit& refusal_log() { return refusal_log_; }
     EventLoop& loop() { return loop_; }
     const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
+    const std::shared_ptr<const AuthEngine>& engine(const std::string& service) const;
     PenaltyBox& penalties() { return penalties_; }
     bool is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const;
     void connection_ended(std::uint64_t number);
@@ -109,6 +111,7 @@ private:
 
     EventLoop& loop_;
     DriverContext context_;
+    std::unordered_map<std::string, std::shared_ptr<const AuthEngine>> service_engines_;  // by service, "" for others
     std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
     PenaltyBox penalties_;
     RefusalLogLimit refusal_log_;

@@ -7,7 +7,7 @@
 namespace culver {
 
 struct AuthEngine::PassDbEntry {
-    std::unique_ptr<PassDb> database;
+    std::shared_ptr<PassDb> database;  // shared by the engines of services whose block it is
     std::string driver;
     std::string label;  // in a trail: the driver with its file or service
     std::string lane;  // of its waiting work: one for each thing that can hang
@@ -15,12 +15,12 @@ struct AuthEngine::PassDbEntry {
     std::vector<std::string> username_filter;
     ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
     enum class Skip { Never, Authenticated, Unauthenticated } skip = Skip::Never;
-    bool deny = false, pass = false, master = false;
+    bool deny = false, master = false;
     bool verbose = false;
 };
 
 struct AuthEngine::UserDbEntry {
-    std::unique_ptr<UserDb> database;
+    std::shared_ptr<UserDb> database;  // as above
     std::string driver;
     std::string lane;
     std::vector<std::string> default_fields, override_fields;

@@ -91,7 +91,7 @@ void AuthEngine::log_failure(const PassDbEntry& entry, const AuthRequest& reques
 }
 
 AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
-                               Chain& chain) const {
+                               Chain& chain, std::optional<bool> known) const {
     const SecretString& password = *chain.password;
     if (request.fields.contains("nopassword")) return AuthResult::Ok;
     auto refuse = [&](std::string_view log, std::string_view words, const SecretString* given) {
@@ -106,7 +106,7 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
         burn_time(entry, request, password);
         return refuse("Password mismatch (no password is stored)", "password mismatch, none is stored", &password);
     }
-    auto equal = matches(entry, reply.password.reveal(), request, password);
+    auto equal = matches(entry, reply.password.reveal(), request, password, known);
     if (!equal) {
         log_error(fmt::format("{}({}): Invalid password in passdb: {}", entry.driver, request.log_identity(),
                               equal.error().detail));
@@ -153,31 +153,34 @@ AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& r
     return AuthResult::Ok;
 }
 
-// The comparison itself, remembered if it is expensive.
+// The comparison itself, remembered if it is expensive. `known`: what needs_cpu has found out about the same two.
 Result<bool> AuthEngine::matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
-                                 const SecretString& password) const {
+                                 const SecretString& password, std::optional<bool> known) const {
+    if (known) return *known;
     if (password.size() > AuthSettings::kHashedPasswordLimit) return false;  // a token, no password
     StoredPassword stored = TRY(decode_password(text, entry.database->default_scheme()));
     bool remember = cache_->is_enabled() && stored.scheme->cost == PasswordCost::Expensive;
     if (!remember) return verify_password(stored, password.reveal(), request.original_user);
     auto now = VerdictCache::Clock::now();
-    auto key = cache_->key(text, request.user, password.reveal());
-    if (auto known = cache_->find(key, now)) return *known;
+    // With the name that the comparison uses, which no database changes on the way.
+    auto key = cache_->key(text, request.original_user, password.reveal());
+    if (auto found = cache_->find(key, now)) return *found;
     bool equal = TRY(verify_password(stored, password.reveal(), request.original_user));
     cache_->put(key, request.user, equal, now);
     return equal;
 }
 
-// True if the comparison that follows would keep a core busy.
+// True if the comparison that follows would keep a core busy; `known` is its result if it is remembered.
 bool AuthEngine::needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
-                           const SecretString& password) const {
+                           const SecretString& password, std::optional<bool>& known) const {
     bool found = reply.verdict != Verdict::UnknownUser && !reply.password.empty();
     std::string typical = found ? std::string() : entry.database->typical_password(request);
     std::string_view text = found ? reply.password.reveal() : std::string_view(typical);
     const PasswordScheme* scheme = scheme_of_password(text, entry.database->default_scheme());
     if (!scheme || text.empty() || scheme->cost == PasswordCost::Cheap) return false;
-    return !cache_->is_enabled() ||
-           !cache_->find(cache_->key(text, request.user, password.reveal()), VerdictCache::Clock::now());
+    if (cache_->is_enabled())
+        known = cache_->find(cache_->key(text, request.original_user, password.reveal()), VerdictCache::Clock::now());
+    return !known;
 }
 
 // An unknown user must take as long as a wrong password (security rule M7).
@@ -193,7 +196,7 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
     std::optional<VerdictCache::Key> key;
     if (verifies && cache_->is_enabled())
         if (auto part = entry.database->cache_key(request))
-            key = cache_->key(fmt::format("{}:{}", &entry - passdbs_.data(), *part), request.user,
+            key = cache_->key(fmt::format("{}:{}", fmt::ptr(entry.database.get()), *part), request.user,
                               chain.password->reveal());
     if (key && cache_->find(*key, VerdictCache::Clock::now()).value_or(false)) {
         chain.reply = PassDbReply{};
@@ -238,14 +241,16 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     }
     // Behind a database that has proven the password the others only add their fields.
     bool compares = chain.password && !verifies && !entry.deny && !chain.verified;
-    if (compares && chain.allowed(limit) == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password)) {
+    std::optional<bool> known;  // the verdict about this reply and no other
+    if (compares && chain.allowed(limit) == Work::Cheap &&
+        needs_cpu(entry, request, *chain.reply, *chain.password, known)) {
         chain.wanted = Work::Cpu;
         return std::nullopt;
     }
     PassDbReply reply = std::move(*chain.reply);
     chain.reply.reset();
     if (reply.verdict == Verdict::UnknownUser) {
-        if (compares) burn_time(entry, request, *chain.password);
+        if (compares && !known) burn_time(entry, request, *chain.password);
         log_failure(entry, request, reply.reason.empty() ? "unknown user" : reply.reason, chain.password);
         if (!entry.deny) request.trail.add(entry.label, describe(AuthResult::UnknownUser));
         return AuthResult::UnknownUser;
@@ -268,7 +273,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         request.trail.add(entry.label, describe(AuthResult::GoOn));
         return AuthResult::GoOn;
     } else if (compares && result == AuthResult::Ok) {
-        result = compare(entry, request, reply, chain);
+        result = compare(entry, request, reply, chain, known);
     } else if (!chain.password && result == AuthResult::Ok && !entry.deny && allowed) {
         result = take_credentials(entry, request, reply, chain);
     } else if (result != AuthResult::Ok) {

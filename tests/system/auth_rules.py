@@ -262,6 +262,50 @@ CASES["names of a mail process"] = (
 CASES["forwarded fields"] = (passdb("a") + userdb("a"), [
     ("handover", sasl.Plain("same", password), f"{DEFAULT}\tforward_fields={fields}")
     for password in ("pw", "bad") for fields in ("x=1", "x=1\1ty=2\1tz", "", "fa=7\1tuser=root\1tnopassword")])
+SERVICES = """protocols = imap lmtp
+service imap-login {
+  inet_listener imap {
+    port = 0
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+protocol imap {
+  auth_mechanisms = plain cram-md5
+  auth_username_format = %n-imap
+  passdb {
+    driver = static
+    args = password=imap fi=imap
+  }
+  userdb {
+    driver = static
+    args = uid=5001 gid=5001 home=/imap/%n allow_all_users=yes
+  }
+}
+protocol smtp {
+  passdb {
+    driver = static
+    args = password=smtp fs=smtp
+  }
+}
+protocol lmtp {
+  auth_username_format = %n-lmtp
+}
+protocol !imap {
+  auth_default_realm = notimap
+}
+protocol doveadm {
+  auth_username_format = %n-doveadm
+}
+"""
+CASES["protocol blocks"] = (
+    "auth_mechanisms = plain login\n" + passdb("password=all fd=default", driver="static") +
+    userdb("uid=5000 gid=5000 home=/default/%n allow_all_users=yes", driver="static") + SERVICES,
+    [request for service in ("imap", "smtp", "lmtp", "doveadm", "pop3", "sieve", "other") for request in (
+        *(plain("bob", password, f"service={service}\tno-penalty") for password in ("all", "imap", "smtp", "bad")),
+        login("bob", "imap", f"service={service}\tno-penalty"), stored("bob", f"service={service}"),
+        user("bob", f"service={service}"))])
 CASES["two userdbs that differ"] = (
     passdb("a") + userdb("a", "result_success = continue-ok", "override_fields = fromall=1") +
     userdb("b", "result_failure = return-fail", "default_fields = late=1"), USUAL)
