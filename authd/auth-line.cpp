@@ -69,8 +69,8 @@ std::optional<Status> set_channel_binding(AuthRequest& request, std::string_view
 }
 }  // namespace
 
-Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) {
-    AuthLine out;
+namespace {
+Status parse_auth_line(std::string_view line, unsigned minor_version, AuthLine& out) {
     std::size_t position = 0;
     auto next = [&]() -> std::optional<std::string_view> {
         if (position > line.size()) return std::nullopt;
@@ -105,6 +105,13 @@ Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) 
         else set_request_field(out.auth, key, value);
     }
     if (out.auth.service.empty()) return fail(ErrorCode::InvalidArgument, "AUTH request had no service");
+    return {};
+}
+}  // namespace
+
+Result<AuthLine> parse_auth_line(std::string_view line, unsigned minor_version) {
+    Result<AuthLine> out(std::in_place);  // filled where it is returned: a request has some twenty strings to move
+    if (auto status = parse_auth_line(line, minor_version, *out); !status) out = fail(status.error());
     return out;
 }
 

@@ -171,8 +171,9 @@ void ClientConnection::send(std::string_view line) { lines_->write(line); }
 
 void ClientConnection::attempt_ended(std::uint32_t id) { attempts_.erase(id); }
 
-void ClientConnection::login_proven(std::uint32_t id, ProvenLogin login) {
-    if (is_login()) server_.keep_login(client_pid_, cookie_, id, std::move(login));
+void ClientConnection::login_proven(std::uint32_t id, AuthRequest&& auth,
+                                    const std::shared_ptr<const AuthEngine>& engine) {
+    if (is_login()) server_.keep_login(client_pid_, cookie_, id, ProvenLogin{std::move(auth), engine});
 }
 
 }  // namespace culver

@@ -43,7 +43,7 @@ private:
     void send(std::string_view line) override;
     void attempt_ended(std::uint32_t id) override;
     bool is_login_process() const override { return is_login(); }
-    void login_proven(std::uint32_t id, ProvenLogin login) override;
+    void login_proven(std::uint32_t id, AuthRequest&& auth, const std::shared_ptr<const AuthEngine>& engine) override;
 
     AuthServer& server_;
     const std::uint64_t number_;

@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned kStepLimit = 10;
 }  // namespace
 
-LoginAttempt::LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec)
+LoginAttempt::LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine&& line, const MechanismSpec& spec)
     : server_(server),
       peer_(&peer),
       id_(line.id),
@@ -246,6 +246,11 @@ void LoginAttempt::succeed(SaslStep step) {
         proven_ = std::move(step);
         return challenge(State::SendingFinal, data);
     }
+    if (auth_.mechanism == "ANONYMOUS") {
+        // The administrator's own word, to which the rules for names of clients do not apply.
+        auth_.user = auth_.original_user = auth_.translated_user = step.user;
+        auth_.named = true;
+    }
     if (auth_.user.empty() && !name_user(step)) return;
     if (step.has_data) auth_.fields.set("resp", base64_encode(step.data));
     if (auth_.mechanism == "ANONYMOUS") auth_.fields.set("anonymous", "", false);
@@ -311,7 +316,7 @@ void LoginAttempt::send_ok() {
     if (engine_->settings().verbose || !auth_.master_user.empty()) log_info(login_accepted_line(auth_));
     std::string line = ok_line(id_, auth_);
     bool goes_on = !auth_.no_login && !auth_.fields.contains("nologin") && !wants_proxy(auth_);
-    if (goes_on) peer_->login_proven(id_, ProvenLogin{std::move(auth_), engine_});
+    if (goes_on) peer_->login_proven(id_, std::move(auth_), engine_);
     finish(line);
 }
 

@@ -33,7 +33,7 @@ public:
     // True for login processes: what they hear about proxying is complete.
     virtual bool is_login_process() const = 0;
     // The login may be picked up by a mail process (login sockets).
-    virtual void login_proven(std::uint32_t id, ProvenLogin login) = 0;
+    virtual void login_proven(std::uint32_t id, AuthRequest&& auth, const std::shared_ptr<const AuthEngine>& engine) = 0;
 };
 
 class LoginAttempt final : public std::enable_shared_from_this<LoginAttempt> {
@@ -42,7 +42,7 @@ public:
     static inline std::chrono::milliseconds client_timeout{150'000};
 
     // `peer` outlives the attempt or abandons it.
-    LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine line, const MechanismSpec& spec);
+    LoginAttempt(AuthServer& server, AttemptPeer& peer, AuthLine&& line, const MechanismSpec& spec);
     ~LoginAttempt();
 
     // Holds the attempt as long as its address is penalised, then starts. `response`: the initial one, if any.
