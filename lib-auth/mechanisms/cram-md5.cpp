@@ -32,8 +32,8 @@ public:
         std::size_t blank = message.rfind(' ');
         if (blank == message.npos || blank == 0) return SaslStep::failure("invalid input");
         user_ = message.substr(0, blank);
-        digest_ = to_lower(message.substr(blank + 1));
-        if (digest_.size() != 32) return SaslStep::failure("invalid input: digest length");
+        if (user_.find('\0') != user_.npos) return SaslStep::failure("NUL in user name");
+        digest_ = message.substr(blank + 1);  // lower-case letters (RFC 2195 §2)
         return SaslStep::need_credentials(user_);
     }
 

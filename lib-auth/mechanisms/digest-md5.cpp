@@ -22,6 +22,10 @@ std::string md5_hex(std::string_view text) { return hex_encode(schemes::digest(D
 std::optional<std::map<std::string, std::string>> parse_fields(std::string_view text) {
     std::map<std::string, std::string> fields;
     while (!text.empty()) {
+        if (text[0] == ',') {  // elements of a list may be empty (RFC 2831 §7.1)
+            text = trim(text.substr(1));
+            continue;
+        }
         std::size_t equals = text.find('=');
         if (equals == text.npos || fields.size() == kFieldLimit) return std::nullopt;
         std::string key = to_lower(trim(text.substr(0, equals))), value;
@@ -48,6 +52,11 @@ std::optional<std::map<std::string, std::string>> parse_fields(std::string_view 
     return fields;
 }
 
+bool is_absent_or(const std::map<std::string, std::string>& fields, const std::string& key, std::string_view value) {
+    auto it = fields.find(key);
+    return it == fields.end() || equals_ignore_case(it->second, value);
+}
+
 class DigestMd5 final : public Mechanism {
 public:
     explicit DigestMd5(const AuthSettings& settings) : realms_(settings.realms) {}
@@ -70,7 +79,10 @@ public:
             if (fields_[needed].empty()) return SaslStep::failure(fmt::format("missing {}", needed));
         if (fields_["nonce"] != nonce_) return SaslStep::failure("wrong nonce");
         if (fields_["nc"] != "00000001") return SaslStep::failure("wrong nonce count");
-        if (!fields_["qop"].empty() && fields_["qop"] != "auth") return SaslStep::failure("unsupported qop");
+        if (!is_absent_or(fields_, "qop", "auth")) return SaslStep::failure("unsupported qop");
+        if (!is_absent_or(fields_, "charset", "utf-8")) return SaslStep::failure("unsupported charset");
+        if (fields_.contains("maxbuf") && parse_uint32(fields_["maxbuf"]).value_or(0) == 0)
+            return SaslStep::failure("invalid maxbuf");
         if (fields_["username"].find('\0') != std::string::npos) return SaslStep::failure("NUL in user name");
         user_ = fields_["username"];
         if (!fields_["realm"].empty() && user_.find('@') == user_.npos) user_ += '@' + fields_["realm"];
@@ -86,11 +98,12 @@ public:
         std::string a1 = secret + ':' + nonce_ + ':' + fields_["cnonce"];
         if (!fields_["authzid"].empty()) a1 += ':' + fields_["authzid"];
         std::string ha1 = md5_hex(a1);
+        const std::string qop = fields_.contains("qop") ? fields_["qop"] : "auth";  // in the client's own letters
         auto response = [&](std::string_view method) {
-            return md5_hex(fmt::format("{}:{}:00000001:{}:auth:{}", ha1, nonce_, fields_["cnonce"],
+            return md5_hex(fmt::format("{}:{}:00000001:{}:{}:{}", ha1, nonce_, fields_["cnonce"], qop,
                                        md5_hex(std::string(method) + ':' + fields_["digest-uri"])));
         };
-        bool equal = equals_constant_time(response("AUTHENTICATE"), to_lower(fields_["response"]));
+        bool equal = equals_constant_time(response("AUTHENTICATE"), fields_["response"]);
         std::string proof = "rspauth=" + response("");
         ::explicit_bzero(secret.data(), secret.size());
         if (!equal) return SaslStep::failure("Password mismatch");

@@ -43,6 +43,26 @@ TEST_F(CheckSsl, APairIsFine) {
     EXPECT_EQ(found("a.pem", "a.key"), "");
 }
 
+TEST_F(CheckSsl, ClientCertificatesThatCannotWorkAreNamed) {
+    make_pair("a", 100);
+    struct {
+        std::string text, finding;
+    } cases[] = {
+        {"ssl_verify_client_cert = yes\n", "ssl_verify_client_cert set, but ssl_ca not"},
+        {"ssl_verify_client_cert = yes\nssl_ca = <a.pem\nssl_cert_username_field = nonsense\n",
+         "Invalid cert_username_field: nonsense"},
+        {"auth_ssl_require_client_cert = yes\n", "auth_ssl_require_client_cert is set, but no client is asked for a certificate"},
+        {"ssl_verify_client_cert = yes\nssl_ca = <a.pem\nssl_cert_username_field = emailAddress\n", ""},
+    };
+    for (const auto& c : cases) {
+        std::string out;
+        auto s = settings("protocols = imap\nssl_cert = <a.pem\nssl_key = <a.key\n" + c.text);
+        for (const auto& each : check_settings(*s))
+            if (each.text.find("cert_username") != each.text.npos || each.text.find("client") != each.text.npos) out += each.text;
+        EXPECT_EQ(out, c.finding);
+    }
+}
+
 TEST_F(CheckSsl, AKeyOfAnotherCertificateIsNamedWithItsLine) {
     make_pair("a", 100);
     make_pair("b", 100);
