@@ -98,8 +98,8 @@ class WebServer:
                 except Cut:
                     self.close_connection = True
                     return
-                text = content if isinstance(content, str) else json.dumps(content)
-                data = text.encode()
+                text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+                data = text if isinstance(text, bytes) else text.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))

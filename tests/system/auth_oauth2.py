@@ -342,7 +342,7 @@ def test_json_that_is_made_to_hurt():
     culver = state["pair"].culver.auth()
     for text in ("[" * 100000, '{"a":' * 100000, '{"email":"' + "x" * 100000 + '"}',
                  "{" + ",".join(f'"k{n}":1' for n in range(5000)) + "}", '{"n":' + "9" * 100000 + "}", "\0" * 1000,
-                 '{"email":"\\ud800"}', '{"email":"\xff"}'):
+                 '{"email":"\\ud800"}', b'{"email":"\xff"}'):
         replies(200, text)
         assert culver.login(sasl.XOAuth2(user("post"), "t")).get("code") == "temp_fail", text[:40]
     known(email=user("post"))
