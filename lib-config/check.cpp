@@ -2,6 +2,8 @@
 #include "lib-config/checks.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <array>
 #include <fmt/format.h>
 #include <grp.h>
@@ -85,6 +87,18 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
     else
         out.error(where, fmt::format("Unknown {} driver '{}'", kind, driver), "write driver = " + drivers);
+}
+
+// checkpassword: the program must be there. (Whether auth's user may run it shows only at the first login.)
+void check_program(std::string_view kind, std::string_view args, const SettingOrigin& where, Findings& out) {
+    args = trim(args);
+    std::string path(args.substr(0, args.find(' ')));
+    if (!path.starts_with('/'))
+        out.error(where, fmt::format("{} checkpassword: args do not begin with the path of a program", kind),
+                  "write args = /path/of/program [arguments]");
+    else if (path.find('%') == path.npos && access(path.c_str(), X_OK) != 0)
+        out.error(where, fmt::format("{} checkpassword: {} cannot be run: {}", kind, path, std::strerror(errno)),
+                  "correct args, or chmod 755 the program");
 }
 
 // "uid=" among blank-separated fields.
@@ -204,12 +218,14 @@ void check_databases(const Settings& settings, Findings& out) {
         check_driver("passdb", db.driver, db.origin, holds(kPassDbs, db.driver), out);
         if (db.driver == "passwd-file")
             check_file_database("passdb", db.args, db.origin, PasswordFileUse::Passwords, true, settings, out);
+        if (db.driver == "checkpassword") check_program("passdb", db.args, db.origin, out);
         if (db.driver == "pam" && access("/etc/pam.d/dovecot", F_OK) != 0 && parse_file_arguments(db.args).path.empty())
             out.warning(db.origin, "PAM has no service \"dovecot\": /etc/pam.d/dovecot does not exist",
                         "create it with the lines @include common-auth and @include common-account");
     }
     for (const auto& db : settings.userdbs()) {
         check_driver("userdb", db.driver, db.origin, holds(kUserDbs, db.driver), out);
+        if (db.driver == "checkpassword") check_program("userdb", db.args, db.origin, out);
         if (db.driver == "passwd-file") {
             bool uid = userdb_gives(db, "uid") || !settings.string("mail_uid").empty();
             check_file_database("userdb", db.args, db.origin, PasswordFileUse::Users, uid, settings, out);

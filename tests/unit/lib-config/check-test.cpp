@@ -58,6 +58,10 @@ TEST_F(CheckTest, MissingPiecesAreNamedWithWhatToWrite) {
     finds(good + "mail_home =\n", "mail_location begins in the home, but users have none");
     finds(good + "mail_location = mbox:~/m\n", "Culver does not read mbox yet");
     finds(good + "passdb {\n driver = lua\n}\n", "passdb: Culver does not have the driver lua yet");
+    finds(good + "passdb {\n driver = checkpassword\n args = /no/such/program x\n}\n",
+          "passdb checkpassword: /no/such/program cannot be run: No such file or directory | correct args");
+    finds(good + "userdb {\n driver = checkpassword\n}\n",
+          "userdb checkpassword: args do not begin with the path of a program | write args = /path/of/program");
     finds(good + "userdb {\n driver = pasword\n}\n", "Unknown userdb driver 'pasword'");
     finds(good + "namespace a {\n prefix = x/\n}\n", "inbox=yes namespace missing");
     finds(good + "service lmtp {\n unix_listener /nosuch-culver/x {\n }\n}\n",
