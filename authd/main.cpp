@@ -1,6 +1,7 @@
 // auth: the one process that sees password databases (docs/auth-protocol.md, ARCHITECTURE.md).
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +25,15 @@ constexpr std::chrono::seconds kFinishing{1};
 std::size_t connection_limit(const Settings& settings) {
     const ServiceSettings* service = settings.find_service("auth");
     return service && service->client_limit ? service->client_limit : settings.number("default_client_limit");
+}
+
+// Dovecot counts wrong guesses behind this listener, and the documented way to switch penalties off is to close it.
+bool penalties_wanted(const Settings& settings) {
+    const ServiceSettings* service = settings.find_service("anvil");
+    if (!service) return true;
+    return std::none_of(service->listeners.begin(), service->listeners.end(), [](const ListenerSettings& listener) {
+        return listener.name == "anvil-auth-penalty" && listener.mode == 0;
+    });
 }
 }  // namespace
 
@@ -56,6 +66,7 @@ int main() {
         log_line(LogLevel::Fatal, used.error().detail);
         return 89;
     }
+    server.want_penalties(penalties_wanted(*settings));
     // After the configuration files of the databases were read, which only root may read.
     if (auto dropped = self.drop_privileges(); !dropped) {
         log_line(LogLevel::Fatal, dropped.error().detail);
@@ -68,6 +79,7 @@ int main() {
     self.on_reload([&] {
         auto fresh = self.settings();
         set_log_debug(fresh->boolean("auth_debug"));
+        server.want_penalties(penalties_wanted(*fresh));
         if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
             log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
     });
@@ -81,5 +93,7 @@ int main() {
             std::_Exit(0);  // without waiting for threads that may hang in a helper's place
         });
     });
-    return self.run();
+    const int code = self.run();
+    (*helpers)->stop();
+    return code;
 }

@@ -61,6 +61,7 @@ Status AuthServer::use_settings(const AuthSettings& settings, const ServiceAuthS
         others[service] = own == settings ? fresh : TRY(AuthEngine::create(own, context_, fresh.get()));
     engine_ = std::move(fresh);
     service_engines_ = std::move(others);
+    slow_work_.set_lane_threads(settings.worker_count);
     return {};
 }
 
@@ -140,7 +141,7 @@ void AuthServer::login_succeeded(const AuthRequest& request) {
 }
 
 void AuthServer::guess_failed(const AuthRequest& request, std::chrono::milliseconds delay) {
-    if (request.no_penalty) return;
+    if (request.no_penalty || !penalties_wanted_) return;
     // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.
     std::string guess = request.password.empty() ? random_bytes(8) : std::string(request.password.reveal());
     penalties_.failed(request.remote_ip, request.user, guess, EventLoop::Clock::now() + delay);

@@ -66,6 +66,8 @@ public:
     const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
     const std::shared_ptr<const AuthEngine>& engine(const std::string& service) const;
     PenaltyBox& penalties() { return penalties_; }
+    // Off: wrong guesses are not counted (service anvil { unix_listener anvil-auth-penalty { mode = 0 } }).
+    void want_penalties(bool wanted) { penalties_wanted_ = wanted; }
     bool is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const;
     void connection_ended(std::uint64_t number);
     // Runs `job` off the loop if it costs `work`, and then `done` on the loop. False: overloaded, nothing will run.
@@ -114,6 +116,7 @@ private:
     std::unordered_map<std::string, std::shared_ptr<const AuthEngine>> service_engines_;  // by service, "" for others
     std::shared_ptr<const AuthEngine> engine_;  // shared with requests under way
     PenaltyBox penalties_;
+    bool penalties_wanted_ = true;
     RefusalLogLimit refusal_log_;
     KnownLogins known_logins_;
     std::size_t connection_limit_ = 1000;

@@ -67,8 +67,16 @@ bool SlowWork::run(Work work, JobOrigin origin, std::function<void()> job, std::
     } else {
         accepted = submit(task);
     }
-    if (!accepted) log_warning("auth: too much work is waiting already; refusing a request as a temporary failure");
+    if (!accepted) complain();
     return accepted;
+}
+
+// Once a second: a flood must not become one of the log.
+void SlowWork::complain() {
+    auto now = EventLoop::Clock::now();
+    if (now - complained_ < std::chrono::seconds(1)) return;
+    complained_ = now;
+    log_warning("auth: too much work is waiting already; refusing requests as temporary failures");
 }
 
 bool SlowWork::submit(const TaskPtr& task) {
@@ -89,6 +97,7 @@ bool SlowWork::submit(const TaskPtr& task) {
 }
 
 void SlowWork::end(const TaskPtr& task, bool ran) {
+    if (!ran) complain();
     if (ran) task->done();
     else if (task->refused) task->refused();
     if (task->is_guess()) gate_.leave(task->origin.remote_ip);

@@ -50,6 +50,7 @@ private:
     void end(const TaskPtr& task, bool ran);
     ThreadPool& pool_for(const Task& task);
     void drop_idle_lanes();
+    void complain();
 
     EventLoop& loop_;
     PenaltyBox& penalties_;
@@ -59,6 +60,7 @@ private:
     std::size_t lane_threads_ = 30;
     ThreadPool cpu_pool_;
     std::map<std::string, std::unique_ptr<ThreadPool>> lanes_;
+    EventLoop::Clock::time_point complained_{};
 };
 
 }  // namespace culver

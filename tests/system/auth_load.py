@@ -183,6 +183,16 @@ def test_penalties_take_a_network_of_ipv6_together():
         pass
 
 
+def test_penalties_can_be_switched_off_as_with_dovecot():
+    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n"
+                             "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n")
+    client = AuthClient()
+    start = time.monotonic()
+    for number in range(5):
+        assert client.plain(USER, f"wrong{number}", "rip=127.66.1.1").startswith("FAIL\t")
+    assert time.monotonic() - start < 3 and not penalties()
+
+
 def test_a_thousand_guesses_sent_at_once_are_not_compared_at_once():
     for passdb in (FILE_PASSDB, HASHED_PASSDB):
         with_passdb(passdb, "auth_failure_delay = 0\n")
