@@ -9,6 +9,7 @@
 #include "doveadm/auth-arguments.h"
 #include "doveadm/explain-fields.h"
 #include "doveadm/explain.h"
+#include "lib-auth/app-passwords/locked-password.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-auth/wildcard.h"
 #include "lib-base/text.h"
@@ -153,7 +154,7 @@ private:
         Answer answer;
         answer.reply = TRY((*database)->lookup(road_.request));
         const std::string_view stored = answer.reply.password.reveal();
-        const bool is_bare = answer.reply.has_password && split_password(stored).first.empty();
+        const bool is_bare = !stored.empty() && split_password(stored).first.empty();
         answer.password = is_bare ? SecretString(fmt::format("{{{}}}{}", (*database)->default_scheme(), stored))
                                   : answer.reply.password;
         return answer;
@@ -196,7 +197,7 @@ private:
 
     // True if a login goes on: the password given matches, or none is given and one can.
     bool explain_password(const SecretString& stored, bool any_password, const AuthRequest& request) {
-        if (any_password && stored.empty()) return true;
+        if (any_password && split_password(stored.reveal()).second.empty()) return true;
         if (stored.empty()) return road_.by_app_password || no_password("no password is stored: none can match");
         auto [name, data] = split_password(stored.reveal());
         if (data.empty() && to_upper(name) != "PLAIN")
@@ -204,8 +205,9 @@ private:
         auto decoded = decode_password(stored.reveal(), "");
         if (!decoded) return no_password(fmt::format("the stored password cannot be used: {}", decoded.error().detail));
         explain_scheme(decoded->scheme->name);
-        if (data.starts_with('!')) road_.add("  it begins with '!': the account is locked (usermod -U opens it)");
-        if (data.starts_with('!') || (data == "*" && !road_.by_app_password))
+        const bool is_locked = is_locked_password(stored.reveal());
+        if (is_locked) road_.add("  it begins with '!': the account is locked (usermod -U opens it)");
+        if (is_locked || (data == "*" && !road_.by_app_password))
             return no_password("no password can match");
         if (!road_.password) return true;
         if (road_.by_app_password) return true;

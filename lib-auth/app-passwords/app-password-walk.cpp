@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "lib-auth/app-passwords/locked-password.h"
 #include "lib-auth/auth-engine-entries.h"
-#include "lib-auth/password-scheme.h"
 #include "lib-base/log.h"
 
 namespace culver {
@@ -18,9 +18,6 @@ std::string label(const AppPassword& row) { return fmt::format("\"{}\" (id {})",
 bool proves_the_password(std::string_view mechanism) {
     return mechanism != "EXTERNAL" && mechanism != "ANONYMOUS" && mechanism != "OAUTHBEARER" && mechanism != "XOAUTH2";
 }
-
-// "{CRYPT}!$6$..." as `passwd -l` and `usermod -L` leave it: the account is locked, not only its password.
-bool is_locked(std::string_view stored) { return split_password(stored).second.starts_with('!'); }
 }  // namespace
 
 // What the databases decide without a password: deny, unknown users, fields with allow_nets and nologin, userdb_*.
@@ -28,7 +25,7 @@ bool is_locked(std::string_view stored) { return split_password(stored).second.s
 AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
     Chain chain;
     AuthResult result = *run_chain(request, chain, Work::Blocking);
-    if (result == AuthResult::Ok && is_locked(chain.credentials.reveal())) {
+    if (result == AuthResult::Ok && is_locked_password(chain.credentials.reveal())) {
         log_info(fmt::format("app-password({}): the stored password begins with '!': the account is locked",
                              request.log_identity()));
         return AuthResult::Disabled;

@@ -220,6 +220,7 @@ protected:
         ASSERT_TRUE(AppPasswordFile(path).create(std::nullopt));
         passdb(
             "alice:{PLAIN}secret::::::userdb_mail=maildir:~/M\nbob:{PLAIN}secret\nlocked:{CRYPT}!x\nnobodys:{CRYPT}*\n"
+            "bang:{PLAIN}!secret\n"
             "netted:{PLAIN}secret::::::allow_nets=198.51.100.0/24\noff:{PLAIN}secret::::::nologin\n"
             "strict:{PLAIN}secret::::::app_password_required=imap,pop3\nfree:{PLAIN}secret::::::app_password_required="
             "no\n");
@@ -326,9 +327,11 @@ TEST_F(AppPasswordLoginTest, TheDatabasesStillDecide) {
     passdb("denied\n").deny = true;
     std::rotate(settings.passdbs.begin(), settings.passdbs.begin() + 1, settings.passdbs.end());
     std::ofstream(settings.passdbs[1].args, std::ios::app) << "denied:{PLAIN}secret\n";
-    for (const char* user : {"denied", "locked", "nobodys", "netted", "off", "gone"}) add(row(user, "phone"));
+    for (const char* user : {"denied", "locked", "nobodys", "netted", "off", "gone", "bang"}) add(row(user, "phone"));
     EXPECT_EQ(log_in("denied", kPhone), AuthResult::Disabled);
     EXPECT_EQ(log_in("locked", kPhone), AuthResult::Disabled) << "'!' before the hash locks the account";
+    EXPECT_EQ(log_in("bang", kPhone), AuthResult::Ok) << "a password in the clear may begin with '!'";
+    EXPECT_EQ(log_in("bang", "!secret"), AuthResult::Ok);
     EXPECT_EQ(log_in("nobodys", kPhone), AuthResult::Ok) << "'*' only says that there is no main password";
     EXPECT_EQ(log_in("netted", kPhone), AuthResult::UnknownUser) << "allow_nets";
     EXPECT_EQ(log_in("off", kPhone), AuthResult::Ok);
