@@ -41,6 +41,8 @@ moduleload back_mdb
 sizelimit {size_limit}
 {tls}
 authz-regexp gidNumber=[0-9]+\\+uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth {manager}
+authz-regexp uid=([^,]+),(cn=[^,]+,)?cn=digest-md5,cn=auth uid=$1,{people}
+sasl-secprops none
 database mdb
 maxsize 104857600
 suffix {base}
@@ -97,7 +99,7 @@ class Slapd:
         if certificate:
             tls = "TLSCACertificateFile {}\nTLSCertificateFile {}\nTLSCertificateKeyFile {}".format(*certificate)
         with open(f"{folder}/slapd.conf", "w") as file:
-            file.write(CONFIG.format(folder=folder, base=BASE, manager=MANAGER, password=MANAGER_PASSWORD, tls=tls,
+            file.write(CONFIG.format(folder=folder, base=BASE, people=PEOPLE, manager=MANAGER, password=MANAGER_PASSWORD, tls=tls,
                                      size_limit=size_limit))
 
     def load(self, records):

@@ -230,20 +230,21 @@ def test_pass_attrs():
 
 def test_several_userdbs():
     """Documented for 2.2: the second query depends on what the first has found; a value that is there is kept."""
+    pair = use()
     install(settings(user_attrs="=user=%{ldap:uid}, =class=%{if;%u;eq;Bob;gold;none}, mailQuota=quota=%$, "
                      "=a:protected=1, =a=2, =b=1, =b:remove=, =c=1, =c:protected=2"))
     install(settings(base=BASE, user_filter="(cn=%{userdb:class})", user_attrs="mailQuota=quota:protected=%$, "
-                     "uidNumber=uid, =d=%{userdb:class}, =c:protected=3, =a:remove="), "/etc/pair/class.conf")
-    state["pair"].restart(DATABASES.replace("userdb {", "userdb {\n  result_success = continue-ok", 1) + """
+                     "uidNumber=uid, =c:protected=3, =a:remove="), "/etc/pair/class.conf")
+    pair.restart(DATABASES.replace("userdb {", "userdb {\n  result_success = continue-ok", 1) + """
 userdb {
   driver = ldap
   args = /etc/pair/class.conf
   skip = notfound
 }
 """)
-    with state["pair"].together():
+    with pair.together():
         for name in ("Bob", "alice", "nobody"):
-            state["pair"].user(name)
+            pair.user(name)
 
 
 def test_prefetch():
@@ -422,6 +423,17 @@ def test_ldapi_with_sasl_external():
     with pair.together():
         pair.user("alice")
         pair.logins([plain("alice"), plain("alice", "wrong")])
+
+
+def test_sasl_with_a_password():
+    """`dn` is the authentication name; sasl_authz_id would be somebody whose rights it takes."""
+    for more in ({}, {"sasl_realm": "mailhost.maildomain.test"}):
+        pair = use(**{"dn": "Bob", "dnpass": "bobpw", "sasl_bind": "yes", "sasl_mech": "DIGEST-MD5", **more})
+        with pair.together():
+            pair.user("alice")
+            pair.user("nobody")
+    culver = only_culver(dn="Bob", dnpass="wrong", sasl_bind="yes", sasl_mech="DIGEST-MD5")
+    assert culver.master().user("alice").kind == "FAIL"
 
 
 def test_anonymous_and_wrong_dnpass_are_temporary_failures():
