@@ -49,7 +49,9 @@ ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, Uni
 bool ClientConnection::may_use(const MechanismSpec& spec) const { return is_login() || !spec.needs_channel_binding; }
 
 void ClientConnection::forget_certificate(AuthRequest& auth) {
-    if (auth.valid_client_cert && !std::exchange(has_warned_of_certificates_, true))
+    const AuthSettings& settings = server_.engine()->settings();
+    const bool matters = settings.ssl_require_client_cert || settings.ssl_username_from_cert;
+    if (matters && auth.valid_client_cert && !std::exchange(has_warned_of_certificates_, true))
         log_warning(fmt::format("auth client {} speaks of client certificates on a socket that is open to everybody; "
                                 "they are not believed: give the socket a mode like 0660, and the client's group",
                                 client_pid_));
