@@ -67,10 +67,30 @@ void HelperProcesses::on_supervisor_lost(EventLoop& loop, std::function<void()> 
     });
 }
 
+void HelperProcesses::stop() {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    for (int helper : waited_for_) ::shutdown(helper, SHUT_RDWR);
+    turn_free_.notify_all();
+}
+
+bool HelperProcesses::begin_wait(int helper) {
+    std::lock_guard lock(mutex_);
+    if (!stopped_) waited_for_.push_back(helper);
+    return !stopped_;
+}
+
+void HelperProcesses::end_wait(int helper) {
+    std::lock_guard lock(mutex_);
+    std::erase(waited_for_, helper);
+}
+
 // Waits until fewer than `at_once` helpers of the kind are at work.
 Status HelperProcesses::take_turn(Kind& kind) {
     std::unique_lock lock(mutex_);
-    if (!turn_free_.wait_for(lock, kPatience, [&] { return kind.working < kind.at_once; }))
+    bool free = turn_free_.wait_for(lock, kPatience, [&] { return stopped_ || kind.working < kind.at_once; });
+    if (stopped_) return fail(ErrorCode::Unavailable, "auth is ending");
+    if (!free)
         return fail(ErrorCode::Unavailable, fmt::format("all {} processes were busy for {} secs", kind.at_once,
                                                         kPatience.count()));
     ++kind.working;
@@ -123,12 +143,17 @@ Result<std::string> HelperProcesses::ask(std::size_t number, std::string_view qu
         turn_over(kind, {});
         return fail(helper.error());
     }
+    if (!begin_wait(helper->get())) {
+        turn_over(kind, {});
+        return fail(ErrorCode::Unavailable, "auth is ending");
+    }
     WipedBuffer buffer;
     ssize_t size = ::send(helper->get(), question.data(), question.size(), MSG_NOSIGNAL);
     if (size >= 0) {
         bool ready = wait_readable(helper->get(), static_cast<int>((kind.seconds + kGraceSeconds) * 1000));
         size = ready ? ::recv(helper->get(), buffer.data(), buffer.size(), 0) : -1;
     }
+    end_wait(helper->get());
     if (size <= 0) {
         turn_over(kind, {});
         return fail(ErrorCode::Timeout, fmt::format("it took more than {} secs or crashed", kind.seconds));

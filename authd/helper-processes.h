@@ -51,6 +51,10 @@ public:
     // died over the question.
     Result<std::string> ask(std::size_t kind, std::string_view question);
 
+    // Nobody waits for an answer any more, nor will anybody: what is asked fails at once. For the end of the process,
+    // which must not wait for a module that hangs. Thread-safe.
+    void stop();
+
     // Calls `lost`, once, on the loop's thread, when the supervisor has died. The loop ends before this object.
     void on_supervisor_lost(EventLoop& loop, std::function<void()> lost);
 
@@ -68,7 +72,13 @@ private:
     Result<UniqueFd> fork_helper(std::size_t number);
     void turn_over(Kind& kind, UniqueFd kept);
 
-    std::mutex mutex_;  // guards kinds_
+    // Marks a helper as waited for, so that stop() finds it. False after stop().
+    bool begin_wait(int helper);
+    void end_wait(int helper);
+
+    std::mutex mutex_;  // guards kinds_, waited_for_ and stopped_
+    std::vector<int> waited_for_;
+    bool stopped_ = false;
     std::condition_variable turn_free_;
     std::vector<Kind> kinds_;
     std::mutex channel_mutex_;  // guards channel_: one request for a helper at a time
