@@ -302,6 +302,7 @@ void LoginAttempt::finish_proxy() {
 // OK, or a little later if a database wants it so (delay_until).
 void LoginAttempt::accepted() {
     server_.login_succeeded(auth_);
+    upgrade_password();
     auto wait = auth_.delay_until.value_or(std::chrono::system_clock::time_point()) - std::chrono::system_clock::now();
     if (wait <= std::chrono::seconds(0)) return send_ok();
     state_ = State::Held;
@@ -309,6 +310,17 @@ void LoginAttempt::accepted() {
         self->timer_.reset();
         self->send_ok();
     });
+}
+
+// Behind the client's back: it has its OK, whatever becomes of this.
+void LoginAttempt::upgrade_password() {
+    if (!engine_->may_upgrade_now(auth_)) return;
+    auto request = std::make_shared<AuthRequest>(auth_);
+    auto engine = engine_;
+    auto forgo = [engine] { engine->forgo_upgrade(); };
+    bool runs = server_.run(
+        Work::Blocking, origin("password-upgrade"), [engine, request] { engine->upgrade_password(*request); }, [] {}, forgo);
+    if (!runs) forgo();
 }
 
 void LoginAttempt::send_ok() {

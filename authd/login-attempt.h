@@ -84,6 +84,7 @@ private:
     void let_in();
     void finish_proxy();
     void accepted();
+    void upgrade_password();
     void send_ok();
     void log_refusal();
     void refuse(AuthResult result, std::string_view reason = {});

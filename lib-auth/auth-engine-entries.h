@@ -46,6 +46,7 @@ struct AuthEngine::Chain {
     // What the databases that succeeded have said; one that fails leaves no fields behind.
     AuthFields fields, userdb_fields;
     bool has_userdb_fields = false;
+    std::string asked_user;       // under what name the database at hand was asked; kept for a hash upgrade only
     unsigned switches = 0;        // of the user, by master logins and login_user
     std::size_t next = 0;         // the passdb to be asked next
     Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it

@@ -113,6 +113,7 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
         request.trail.add(entry.label, "the stored password cannot be used (see the error above)");
         return AuthResult::Mismatch;
     }
+    if (*equal) note_upgrade(entry, request, reply, chain);
     return *equal ? AuthResult::Ok : refuse("Password mismatch", describe(AuthResult::Mismatch), &password);
 }
 
@@ -255,6 +256,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         if (!entry.deny) request.trail.add(entry.label, describe(AuthResult::UnknownUser));
         return AuthResult::UnknownUser;
     }
+    if (compares && !settings_.password_upgrade_scheme.empty()) chain.asked_user = request.user;
     bool allowed = apply_fields(entry, request, reply, chain);
     AuthResult result = to_result(reply.verdict);
     chain.message = std::move(reply.message);

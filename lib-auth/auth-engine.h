@@ -5,8 +5,10 @@
 // database by database, each where it may run.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -94,6 +96,11 @@ public:
     UserResult lookup_user(AuthRequest& request) const;
     std::optional<UserResult> lookup_user_at_once(AuthRequest& request) const;
     std::string user_lane(const AuthRequest& request) const;
+    // Hash upgrade: true if this login, which has succeeded, is to store its password anew, and it is its turn; then
+    // exactly one of the others follows. `upgrade_password` hashes and waits for the disk: off the event loop.
+    bool may_upgrade_now(const AuthRequest& request) const;
+    void upgrade_password(const AuthRequest& request) const;
+    void forgo_upgrade() const;
     // Forgets the cached verdicts of these users, or all; returns how many.
     std::size_t flush_cache(const std::vector<std::string>& users) const;
     Status iterate(const std::function<void(std::string_view user)>& visit) const;
@@ -132,6 +139,8 @@ private:
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
     AuthResult take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                 Chain& chain) const;
+    // auth-engine-upgrade.cpp
+    void note_upgrade(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, const Chain& chain) const;
     // auth-engine-fields.cpp
     bool apply_fields(const PassDbEntry& entry, AuthRequest& request, PassDbReply& reply, const Chain& chain) const;
     // lib-auth/app-passwords/app-password-walk.cpp
@@ -153,6 +162,9 @@ private:
     std::shared_ptr<AppPasswords> app_passwords_;  // null: none
     std::vector<PassDbEntry> passdbs_;
     std::vector<UserDbEntry> userdbs_;
+    mutable std::mutex upgrade_mutex_;  // guards the two below
+    mutable bool is_upgrading_ = false;
+    mutable std::chrono::steady_clock::time_point next_upgrade_{};
 };
 
 }  // namespace culver

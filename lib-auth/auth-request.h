@@ -13,6 +13,14 @@
 
 namespace culver {
 
+// A password that is to be stored anew: the right one, in another scheme than auth_password_upgrade_scheme.
+struct PasswordUpgrade {
+    std::size_t database = 0;  // number of the passdb in its engine
+    std::string user;          // under which that was asked
+    SecretString stored;       // what it had
+    std::string scheme;        // of that
+};
+
 // What the client said about itself. Nothing in here decides who somebody is, except `cert_username`, which a login
 // process vouches for.
 struct AuthRequest {
@@ -41,6 +49,7 @@ struct AuthRequest {
     std::optional<std::chrono::system_clock::time_point> delay_until;  // passdb field: an OK is held back until then
     std::string app_password;        // name and id of the app password that proved the user; empty = another way
     std::optional<std::string> app_password_required;  // passdb field of that name
+    std::optional<PasswordUpgrade> upgrade;
     LoginTrail trail;                // what each database said, for the log
 
     // The value of a variable by its long name, for templates of settings and fields.

@@ -55,6 +55,7 @@ AuthSettings AuthSettings::from(const Settings& settings) {
     out.app_password_required = settings.string("auth_app_password_required");
     for (const std::string& word : settings.words("auth_proxy_self"))
         if (auto address = IpAddress::parse(word)) out.proxy_self.push_back(*address);
+    out.password_upgrade_scheme = settings.string("auth_password_upgrade_scheme");
     out.mail_uid = settings.string("mail_uid");
     out.policy = policy_from(settings);
     out.passdbs = settings.passdbs();

@@ -41,6 +41,7 @@ struct AuthSettings {
     static constexpr std::size_t kHashedPasswordLimit = 1024;  // nothing longer is ever hashed
     std::string openid_configuration_url;  // of the first passdb that has one; set by the engine
     std::vector<IpAddress> proxy_self;  // addresses of this host, for proxy_maybe
+    std::string password_upgrade_scheme;  // empty = stored passwords stay as they are
     std::string mail_uid;  // whose mail it is when a userdb says nothing
     AuthPolicySettings policy;
     std::vector<PassDbSettings> passdbs;

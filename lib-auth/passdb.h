@@ -52,6 +52,10 @@ public:
     // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never
     // cached.
     virtual std::optional<std::string> cache_key(const AuthRequest&) { return std::nullopt; }
+    // Databases that can be written: puts `fresh` in the place of `stored`, which `lookup` gave for this request. Blocks;
+    // called on any thread. InUse: somebody else has changed it, and nothing was done. docs/password-upgrade.md
+    virtual bool can_store_password() const { return false; }
+    virtual Status store_password(const AuthRequest& request, const SecretString& stored, const SecretString& fresh);
     // Of a stored password without {SCHEME}.
     virtual std::string default_scheme() const { return "CRYPT"; }
     // A stored password to compare with when the user is unknown, so that both take the same time; may be empty.

@@ -27,6 +27,8 @@ constexpr SettingSpec kRows[] = {
     {"auth_master_user_separator", Text, "", Acts, "Character between user and master user in a login name.",
      Area::Auth},
     {"auth_mechanisms", Text, "plain", Acts, "SASL mechanisms that are offered, in this order.", Area::Auth},
+    {"auth_password_upgrade_scheme", Text, "", Acts,
+     "Scheme in which a login stores its password anew if it has another one; empty = never. Culver's own.", Area::Auth},
     {"auth_policy_check_after_auth", Flag, "yes", Acts, "Ask the policy server after the password was checked.",
      Area::Auth},
     {"auth_policy_check_before_auth", Flag, "yes", Acts, "Ask the policy server before the password is checked.",

@@ -5,6 +5,7 @@
 
 #include "lib-auth/driver-args.h"
 #include "lib-auth/passdb/drivers.h"
+#include "lib-auth/passwd-file-store.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-base/text.h"
 
@@ -44,6 +45,18 @@ public:
     }
 
     std::string default_scheme() const override { return args_.scheme; }
+
+    bool can_store_password() const override { return true; }
+
+    Status store_password(const AuthRequest& request, const SecretString& stored, const SecretString& fresh) override {
+        auto file = open(request);
+        if (!file) return fail(ErrorCode::InUse, "the user has no file any more");
+        std::string user =
+            args_.username_format == "%u" ? request.user : TRY(expand_for_request(args_.username_format, request));
+        return store_in_passwd_file((*file)->path(), user, fresh.reveal(), [&](std::string_view field) {
+            return with_bracket_scheme(field) == stored.reveal();
+        });
+    }
 
     std::string typical_password(const AuthRequest& request) override {
         auto file = open(request);

@@ -23,6 +23,10 @@ Result<PassDbReply> PassDb::verify(const AuthRequest&, const SecretString&) {
     return fail(ErrorCode::Unsupported, "this database does not compare passwords by itself");
 }
 
+Status PassDb::store_password(const AuthRequest&, const SecretString&, const SecretString&) {
+    return fail(ErrorCode::Unsupported, "this passdb stores no passwords");
+}
+
 std::string PassDb::typical_password(const AuthRequest&) { return {}; }
 
 }  // namespace culver

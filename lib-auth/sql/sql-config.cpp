@@ -8,7 +8,7 @@ namespace culver {
 
 namespace {
 // Settings of Dovecot's that need nothing here.
-constexpr std::string_view kIgnored[] = {"update_query", "userdb_warning_disable", "deny_query"};
+constexpr std::string_view kIgnored[] = {"userdb_warning_disable", "deny_query"};
 
 Status set(SqlConfig& config, std::string_view key, std::string value, unsigned line) {
     struct Key {
@@ -22,6 +22,7 @@ Status set(SqlConfig& config, std::string_view key, std::string value, unsigned 
         {"password_query", &SqlConfig::password_query},
         {"user_query", &SqlConfig::user_query},
         {"iterate_query", &SqlConfig::iterate_query},
+        {"update_query", &SqlConfig::update_query},
     };
     for (const Key& known : kKeys) {
         if (known.name != key) continue;

@@ -15,6 +15,7 @@ struct SqlConfig {
     std::string password_query = "SELECT username, domain, password FROM users WHERE username = '%n' AND domain = '%d'";
     std::string user_query = "SELECT home, uid, gid FROM users WHERE username = '%n' AND domain = '%d'";
     std::string iterate_query = "SELECT username, domain FROM users";
+    std::string update_query;  // Culver's own: hash upgrade
 };
 // `key = value` lines, # comments, a backslash at the end of a line continues it. Errors name the line.
 Result<SqlConfig> parse_sql_config(std::string_view text);

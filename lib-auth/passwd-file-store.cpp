@@ -1,0 +1,119 @@
+#include "lib-auth/passwd-file-store.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "lib-base/file.h"
+#include "lib-base/random.h"
+#include "lib-base/text.h"
+#include "lib-base/unique-fd.h"
+
+namespace culver {
+
+namespace {
+constexpr off_t kFileLimit = 64 << 20;  // each upgrade writes all of it
+
+Error no_right(int error, const std::string& what, const std::string& path) {
+    return Error{error == EACCES || error == EPERM ? ErrorCode::NoPermission : ErrorCode::Io, std::strerror(error),
+                 fmt::format("{}: {} (auth runs as uid {}): to have passwords upgraded, keep {} in a folder of its own that "
+                             "this uid owns together with the file (chown), or unset auth_password_upgrade_scheme",
+                             what, std::strerror(error), ::geteuid(), path)};
+}
+
+bool is_same(const struct stat& a, const struct stat& b) {
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+           a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+// Removes the file unless it has taken its place.
+struct TemporaryFile {
+    std::string path;
+    ~TemporaryFile() {
+        if (!path.empty()) ::unlink(path.c_str());
+    }
+};
+}  // namespace
+
+std::optional<std::string> with_new_password(std::string_view text, std::string_view user, std::string_view fresh,
+                                             const std::function<bool(std::string_view field)>& is_as_read) {
+    if (user.empty() || user[0] == '#' || user.find_first_of(std::string_view(":\n\r\0", 4)) != user.npos) return std::nullopt;
+    if (fresh.find_first_of(std::string_view(":\n\r\0", 4)) != fresh.npos) return std::nullopt;
+    for (std::size_t start = 0; start < text.size();) {
+        std::size_t end = std::min(text.find('\n', start), text.size());
+        std::string_view line = text.substr(start, end - start);
+        if (line.starts_with(user) && (line.size() == user.size() || line[user.size()] == ':')) {
+            if (line.size() == user.size()) return std::nullopt;
+            std::size_t field = user.size() + 1;
+            std::size_t field_end = std::min(line.find(':', field), line.size());
+            if (field_end == line.size() && line.ends_with('\r')) --field_end;
+            if (!is_as_read(line.substr(field, field_end - field))) return std::nullopt;
+            std::string out;
+            out.reserve(text.size() + fresh.size());
+            out += text.substr(0, start + field);
+            out += fresh;
+            out += text.substr(start + field_end);
+            return out;
+        }
+        start = end + 1;
+    }
+    return std::nullopt;
+}
+
+Status store_in_passwd_file(const std::string& path, std::string_view user, std::string_view fresh,
+                            const std::function<bool(std::string_view field)>& is_as_read) {
+    char resolved[PATH_MAX];
+    if (!::realpath(path.c_str(), resolved)) return fail(no_right(errno, fmt::format("realpath({})", path), path));
+    const std::string real = resolved;
+    UniqueFd fd(::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!fd) return fail(no_right(errno, fmt::format("open({})", real), real));
+    // Whoever edits it with the same lock is let finish; another upgrade is not worth waiting for.
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail(ErrorCode::InUse, real + " is locked by another process");
+    struct stat before {}, now {};
+    if (::fstat(fd.get(), &before) != 0 || !S_ISREG(before.st_mode))
+        return fail(ErrorCode::Io, real + " is no regular file");
+    if (before.st_size > kFileLimit)
+        return fail(ErrorCode::Limit, fmt::format("{} is larger than {} MiB: too much to write at a login", real,
+                                                     kFileLimit >> 20));
+    std::string text(static_cast<std::size_t>(before.st_size), '\0');
+    ssize_t size = ::pread(fd.get(), text.data(), text.size(), 0);
+    if (size != before.st_size) return fail(ErrorCode::InUse, real + " is being written");
+    auto changed = with_new_password(text, user, fresh, is_as_read);
+    ::explicit_bzero(text.data(), text.size());
+    if (!changed) return fail(ErrorCode::InUse, fmt::format("the line of {} in {} has changed", user, real));
+
+    TemporaryFile temporary{fmt::format("{}.upgrade.{}", real, hex_encode(random_bytes(6)))};
+    UniqueFd out(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!out) {
+        int error = errno;
+        temporary.path.clear();
+        return fail(no_right(error, fmt::format("creating a file beside {}", real), real));
+    }
+    struct stat made {};
+    ::fstat(out.get(), &made);
+    bool owned = (made.st_uid == before.st_uid && made.st_gid == before.st_gid) ||
+                 ::fchown(out.get(), made.st_uid == before.st_uid ? static_cast<uid_t>(-1) : before.st_uid,
+                          before.st_gid) == 0;
+    if (!owned) return fail(no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real), real));
+    if (::fchmod(out.get(), before.st_mode & 07777) != 0) return fail(no_right(errno, "keeping the mode of " + real, real));
+    TRY(write_all(out.get(), *changed, temporary.path));
+    ::explicit_bzero(changed->data(), changed->size());
+    if (::fsync(out.get()) != 0) return fail_errno(fmt::format("fsync({})", temporary.path));
+    // Another program may have put its file in the place of the one that was read, lock or no lock.
+    if (::stat(real.c_str(), &now) != 0 || !is_same(before, now))
+        return fail(ErrorCode::InUse, real + " was changed meanwhile");
+    if (::rename(temporary.path.c_str(), real.c_str()) != 0)
+        return fail(no_right(errno, fmt::format("rename({})", temporary.path), real));
+    temporary.path.clear();
+    return sync_directory(real.substr(0, real.rfind('/') + 1));
+}
+
+}  // namespace culver
