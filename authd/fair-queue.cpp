@@ -37,7 +37,7 @@ FairQueue::Pushed FairQueue::push(std::uint64_t network, Standing standing, Job 
     Class& group = classes_[number];
     auto it = group.lines.find(network);
     std::size_t count = it == group.lines.end() ? 0 : it->second.size();
-    if (count >= limits_.per_network) return {};
+    if (standing != Standing::KnownGood && count >= limits_.per_network) return {};
     std::optional<Job> displaced;
     if (size_ >= limits_.total) {
         std::size_t worst = kClasses - 1;

@@ -31,7 +31,7 @@ public:
     };
     struct Limits {
         std::size_t total = 4096;
-        std::size_t per_network = 256;  // of each standing
+        std::size_t per_network = 256;  // of each standing but KnownGood: a webmail's users come from one address
     };
 
     explicit FairQueue(Limits limits) : limits_(limits) {}

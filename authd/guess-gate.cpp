@@ -33,7 +33,10 @@ bool GuessGate::enter(std::string_view remote_ip, Rank rank, Guess guess) {
         guess.start();
         return true;
     }
-    if (waiting_ >= kWaitingLimit || address.known.size() + address.others.size() >= kWaitingPerAddress) return false;
+    if (waiting_ >= kWaitingLimit || address.known.size() + address.others.size() >= kWaitingPerAddress) {
+        if (nobody_waits && address.under_way == 0) addresses_.erase(bucket);
+        return false;
+    }
     (rank == Rank::KnownGood ? address.known : address.others).push_back({std::move(guess), now});
     ++waiting_;
     go_on(bucket);

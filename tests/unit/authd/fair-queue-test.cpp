@@ -63,6 +63,9 @@ TEST_F(FairQueueTest, ANetworkHasABoundOfItsOwn) {
     EXPECT_FALSE(push(1, Standing::Unknown, "a"));
     EXPECT_TRUE(push(2, Standing::Unknown, "b"));
     EXPECT_EQ(refused, "");
+    FairQueue webmail{{100, 6}};
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(webmail.push(1, Standing::KnownGood, {[] {}, [] {}}).accepted);
+    EXPECT_FALSE(webmail.push(1, Standing::KnownGood, {[] {}, [] {}}).accepted);
 }
 
 TEST_F(FairQueueTest, WhenItIsFullTheNewestOfTheGreediestGoes) {
