@@ -125,13 +125,13 @@ def test_stored_passwords_renew_themselves():
     assert " OK " in log_in("old@x", "secret")
     state["server"].wait_log(r"Password of user=<old@x> stored anew in passwd-file\(.*: PLAIN -> SHA512-CRYPT")
     text = open(f"{DB}/users").read()
-    assert re.match(r"old@x:\{SHA512-CRYPT\}\$6\$[^:]+:5000:5000::/var/vmail/x/old::\naway@x:\{PLAIN\}secret:", text), text
+    assert re.match(r"old@x:\{SHA512-CRYPT\}\$6\$[^:]+:5000:5000::/var/vmail/x/old::\naway@x:\{", text), text
     after = os.stat(f"{DB}/users")
     assert (before.st_uid, before.st_gid, stat.S_IMODE(before.st_mode)) == (after.st_uid, after.st_gid,
                                                                             stat.S_IMODE(after.st_mode))
     assert " OK " in log_in("old@x", "secret") and " NO " in log_in("old@x", "wrong")
     time.sleep(0.5)
-    for name in ("row@x", ):
+    for name in ("row@x",):
         assert " OK " in log_in(name, "secret")
         state["server"].wait_log(rf"Password of user=<{name}> stored anew in sql\(")
         with sqlite3.connect(f"{DB}/users.sqlite") as database:
