@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
-from harness.authpair import Pair
+from harness.authpair import Accepted, Pair
 from harness.server import is_alive, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -32,12 +32,12 @@ userdb {
   driver = passwd
 }
 """
-Pair.ACCEPTED = {
+Pair.ACCEPTED = {name: Accepted(reason) for name, reason in {
     "cannot tell": "A module that says that it cannot tell is a temporary failure; Dovecot says wrong password.",
     "expired token": "Culver says pass_expired of an expired authentication token too; Dovecot says wrong password.",
     "message": "failure_show_msg shows the modules' message, as documented; in Dovecot 2.3.19 it does not arrive.",
     "path": "The service's name is no path: a client cannot choose a file of another folder by %s.",
-}
+}.items()}
 NOTES, HANG = "/var/tmp/pam-notes", "/var/tmp/pam-hang"
 state = {}
 
