@@ -138,6 +138,10 @@ std::string json_quote(std::string_view text) {
             out += '\\';
             out += static_cast<char>(c);
             ++i;
+        } else if (std::size_t letter = std::string_view("\b\f\n\r\t").find(text[i]); letter != std::string_view::npos) {
+            out += '\\';
+            out += "bfnrt"[letter];
+            ++i;
         } else if (c < 0x20 || c == 0x7f) {
             out += fmt::format("\\u{:04x}", c);
             ++i;

@@ -183,6 +183,7 @@ def test_smtp_through_postfix():
             client.ehlo()
             code, challenge = client.docmd("AUTH", f"{mechanism} {message(mechanism, 'bad')}")
             assert base64.b64decode(challenge).decode() == words, challenge
+            assert client.docmd(DUMMY[mechanism])[0] == 535
         with smtplib.SMTP("127.0.0.1", 25, timeout=20) as client:
             client.ehlo()
             assert client.docmd("AUTH", f"{mechanism} {message(mechanism, 'good')}")[0] == 235

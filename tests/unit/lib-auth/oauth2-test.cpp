@@ -219,7 +219,7 @@ TEST(Json, WhatIsNotItIsRefusedWhateverItsSize) {
         EXPECT_FALSE(JsonObject::parse(bad, Duplicates::LastWins)) << bad.substr(0, 40);
     EXPECT_EQ(JsonObject::parse(R"({"a":1,"b":2,"a":3})", Duplicates::LastWins)->find("a")->text, "3");
     EXPECT_FALSE(JsonObject::parse(R"({"a":1,"b":2,"a":3})", Duplicates::Refused));
-    EXPECT_EQ(json_quote("a\"\\\n\x7f\xc3\xa9\xff"), "\"a\\\"\\\\\\u000a\\u007f\xc3\xa9\xef\xbf\xbd\"");
+    EXPECT_EQ(json_quote("a\"\\\n\x01\x7f\xc3\xa9\xff"), "\"a\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\"");
 }
 
 TEST(Bearer, MessagesOfBothMechanisms) {
