@@ -1,11 +1,10 @@
 #include "authd/pam-workers.h"
 
+#include <fmt/format.h>
 #include <shadow.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "authd/pam-session.h"
 #include "lib-base/text.h"

@@ -1,9 +1,9 @@
 #include "authd/program-helper.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "authd/program-run.h"
 #include "lib-base/text.h"

@@ -145,8 +145,10 @@ private:
     static void take(UniqueFd& fd, std::string& into, std::size_t limit) {
         char buffer[4096];
         ssize_t size = ::read(fd.get(), buffer, sizeof buffer);
-        if (size > 0) into.append(buffer, std::min(static_cast<std::size_t>(size), limit - std::min(limit, into.size())));
-        else if (size == 0) fd.reset();
+        if (size > 0)
+            into.append(buffer, std::min(static_cast<std::size_t>(size), limit - std::min(limit, into.size())));
+        else if (size == 0)
+            fd.reset();
         ::explicit_bzero(buffer, sizeof buffer);
     }
 
@@ -192,8 +194,6 @@ private:
 };
 }  // namespace
 
-ProgramResult run_program(const ProgramCall& call, const ProgramLimits& limits) {
-    return Run(call, limits)();
-}
+ProgramResult run_program(const ProgramCall& call, const ProgramLimits& limits) { return Run(call, limits)(); }
 
 }  // namespace culver

@@ -1,12 +1,11 @@
 #include "lib-auth/checkpassword.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -18,21 +17,27 @@ constexpr std::size_t kFieldLimit = 256, kErrorLineLimit = 20;
 
 // Long names of variables, as AUTH_<NAME>. Those of the first list are left out when they have no value.
 constexpr std::string_view kVariables[] = {
-    "user",          "username",          "domain",       "domain_first", "domain_last",    "auth_user",
-    "auth_username", "auth_domain",       "orig_user",    "orig_username", "orig_domain",   "login_user",
-    "login_username", "login_domain",     "master_user",  "service",      "lip",            "rip",
-    "real_lip",      "real_rip",          "session",      "session_pid",  "local_name",     "client_id",
+    "user",           "username",     "domain",      "domain_first",  "domain_last", "auth_user",
+    "auth_username",  "auth_domain",  "orig_user",   "orig_username", "orig_domain", "login_user",
+    "login_username", "login_domain", "master_user", "service",       "lip",         "rip",
+    "real_lip",       "real_rip",     "session",     "session_pid",   "local_name",  "client_id",
 };
 constexpr std::string_view kVariablesEvenEmpty[] = {"mech", "secured", "cert"};
 constexpr std::string_view kPorts[] = {"lport", "rport", "real_lport", "real_rport"};
 // Other names of the same things.
 constexpr std::array<std::string_view, 2> kAliases[] = {
-    {"orig_user", "original_user"},    {"orig_username", "original_username"},
-    {"orig_domain", "original_domain"}, {"mech", "mechanism"},
-    {"lip", "local_ip"},               {"rip", "remote_ip"},
-    {"lport", "local_port"},           {"rport", "remote_port"},
-    {"real_lip", "real_local_ip"},     {"real_rip", "real_remote_ip"},
-    {"real_lport", "real_local_port"}, {"real_rport", "real_remote_port"},
+    {"orig_user", "original_user"},
+    {"orig_username", "original_username"},
+    {"orig_domain", "original_domain"},
+    {"mech", "mechanism"},
+    {"lip", "local_ip"},
+    {"rip", "remote_ip"},
+    {"lport", "local_port"},
+    {"rport", "remote_port"},
+    {"real_lip", "real_local_ip"},
+    {"real_rip", "real_remote_ip"},
+    {"real_lport", "real_local_port"},
+    {"real_rport", "real_remote_port"},
 };
 
 // Variables end where the environment's own syntax would begin: a NUL would cut the value, a '=' the name.
@@ -58,10 +63,12 @@ void add_variables(std::vector<std::string>& out, const AuthRequest& request) {
     }
 }
 
-// What earlier databases have said, in capitals; never what the program, a shell or the loader would mistake for its own.
+// What earlier databases have said, in capitals; never what the program, a shell or the loader would mistake for its
+// own.
 void add_field(std::vector<std::string>& out, const std::string& name, const AuthField& field) {
-    static constexpr std::string_view kOthers[] = {"PATH", "IFS", "ENV", "SHELLOPTS", "AUTHORIZED", "INSECURE_SETUID",
-                                                   "CREDENTIALS_LOOKUP", "SCHEME", "MASTER_USER", "EXTRA"};
+    static constexpr std::string_view kOthers[] = {
+        "PATH",   "IFS",         "ENV",  "SHELLOPTS", "AUTHORIZED", "INSECURE_SETUID", "CREDENTIALS_LOOKUP",
+        "SCHEME", "MASTER_USER", "EXTRA"};
     for (std::string_view prefix : {"LD_", "BASH", "PYTHON", "PERL", "RUBY", "AUTH_", "GCONV", "MALLOC", "GLIBC"})
         if (name.starts_with(prefix)) return;
     if (std::find(std::begin(kOthers), std::end(kOthers), name) != std::end(kOthers)) return;
@@ -73,7 +80,8 @@ void add_field(std::vector<std::string>& out, const std::string& name, const Aut
 
 std::string_view wanted_scheme(const AuthRequest& request) {
     for (std::string_view scheme : {"CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"})
-        if (request.mechanism == scheme || (request.mechanism.starts_with(scheme) && request.mechanism.ends_with("-PLUS")))
+        if (request.mechanism == scheme ||
+            (request.mechanism.starts_with(scheme) && request.mechanism.ends_with("-PLUS")))
             return scheme;
     return "";
 }
@@ -81,11 +89,16 @@ std::string_view wanted_scheme(const AuthRequest& request) {
 namespace {
 std::string describe_end(const ProgramResult& result) {
     switch (result.end) {
-        case ProgramResult::End::Exited: return fmt::format("Child {} exited with status {}", result.pid, result.code);
-        case ProgramResult::End::Killed: return fmt::format("Child {} died with signal {}", result.pid, result.code);
-        case ProgramResult::End::TimedOut: return fmt::format("Child {} took too long and was killed", result.pid);
-        case ProgramResult::End::TooLong: return fmt::format("Child {} wrote too much and was killed", result.pid);
-        case ProgramResult::End::NotStarted: return Error::from_errno(result.code, "the program cannot be run").detail;
+        case ProgramResult::End::Exited:
+            return fmt::format("Child {} exited with status {}", result.pid, result.code);
+        case ProgramResult::End::Killed:
+            return fmt::format("Child {} died with signal {}", result.pid, result.code);
+        case ProgramResult::End::TimedOut:
+            return fmt::format("Child {} took too long and was killed", result.pid);
+        case ProgramResult::End::TooLong:
+            return fmt::format("Child {} wrote too much and was killed", result.pid);
+        case ProgramResult::End::NotStarted:
+            return Error::from_errno(result.code, "the program cannot be run").detail;
     }
     return "";
 }
@@ -166,8 +179,7 @@ SecretString input(const AuthRequest& request, std::string_view password) {
 }
 
 Result<AuthFields> parse_reply(std::string_view bytes) {
-    if (bytes.find('\0') != bytes.npos)
-        return fail(ErrorCode::Corrupt, "NUL characters in checkpassword reply");
+    if (bytes.find('\0') != bytes.npos) return fail(ErrorCode::Corrupt, "NUL characters in checkpassword reply");
     if (bytes.find('\n') != bytes.npos) return fail(ErrorCode::Corrupt, "LF characters in checkpassword reply");
     AuthFields fields;
     for (std::string_view field : split(bytes, '\t')) {

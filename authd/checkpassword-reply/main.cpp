@@ -1,6 +1,6 @@
 // checkpassword-reply: a checkpassword program runs this when it says yes; it tells auth, on descriptor 4, what the
-// environment holds: USER, HOME, the variables that EXTRA lists, and the process's own uid and gid. The exit status is the
-// answer (docs/checkpassword.md). It may be made set-group-id, so it is small and trusts nothing.
+// environment holds: USER, HOME, the variables that EXTRA lists, and the process's own uid and gid. The exit status is
+// the answer (docs/checkpassword.md). It may be made set-group-id, so it is small and trusts nothing.
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,7 +34,8 @@ const char* danger() {
     const char* original = std::getenv("ORIG_UID");
     if (std::getenv("INSECURE_SETUID") || ::getuid() != ::geteuid() || ::getgid() != ::getegid()) return nullptr;
     if (!original)
-        return "ORIG_UID environment was dropped by checkpassword. Can't verify if we're safe to run (see \"Security\" in "
+        return "ORIG_UID environment was dropped by checkpassword. Can't verify if we're safe to run (see \"Security\" "
+               "in "
                "docs/checkpassword.md)";
     auto uid = parse_uint32(original);
     if (!uid || *uid != ::getuid())

@@ -17,8 +17,7 @@ public:
     bool verifies_itself() const override { return true; }
 
     Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
-        auto answer =
-            TRY(checkpassword::ask(runner_, args_, request, checkpassword::Mode::Verify, password.reveal()));
+        auto answer = TRY(checkpassword::ask(runner_, args_, request, checkpassword::Mode::Verify, password.reveal()));
         PassDbReply reply;
         reply.verdict = answer.kind == checkpassword::Answer::Kind::Yes ? Verdict::Match : Verdict::Mismatch;
         reply.reason = std::move(answer.reason);

@@ -2,7 +2,6 @@
 #include "authd/helper-processes.h"
 
 #include <gtest/gtest.h>
-
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,8 +33,7 @@ HelperAnswer obey(std::string_view question) {
 }
 
 std::unique_ptr<HelperProcesses> start(unsigned seconds = 1, std::size_t at_once = 4) {
-    auto helpers = HelperProcesses::start({{"test-helper", {}, obey, seconds, at_once},
-                                           program_helpers({}, at_once)});
+    auto helpers = HelperProcesses::start({{"test-helper", {}, obey, seconds, at_once}, program_helpers({}, at_once)});
     EXPECT_TRUE(helpers);
     return std::move(*helpers);
 }
@@ -123,8 +121,9 @@ ProgramCall script(const std::string& text) {
 
 TEST(Program, ReadsAndWritesItsDescriptors) {
     auto result = run_program(
-        script("user=$(tr '\\000' , <&3)\nprintf '%s|%s|%s|%s|' \"$user\" \"$2\" \"$FOO\" \"$#\" >&4\necho complaint >&2\n"
-               "echo nothing\nexit 5"),
+        script(
+            "user=$(tr '\\000' , <&3)\nprintf '%s|%s|%s|%s|' \"$user\" \"$2\" \"$FOO\" \"$#\" >&4\necho complaint >&2\n"
+            "echo nothing\nexit 5"),
         {});
     EXPECT_EQ(result.end, ProgramResult::End::Exited);
     EXPECT_EQ(result.code, 5);

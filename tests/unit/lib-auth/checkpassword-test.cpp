@@ -26,7 +26,8 @@ bool has(const std::vector<std::string>& environment, std::string_view entry) {
 
 bool names(const std::vector<std::string>& environment, std::string name) {
     name += '=';
-    return std::any_of(environment.begin(), environment.end(), [&](const auto& entry) { return entry.starts_with(name); });
+    return std::any_of(environment.begin(), environment.end(),
+                       [&](const auto& entry) { return entry.starts_with(name); });
 }
 
 std::vector<std::string> command_words(std::string_view args, const std::string& user) {
@@ -60,14 +61,14 @@ TEST(Checkpassword, TellsProgramsAboutTheRequest) {
     request.local_port = "143";
     request.secured = true;
     auto all = environment(request, Mode::Verify);
-    for (const char* entry : {"SERVICE=imap", "PROTO=TCP", "LOCAL_IP=192.0.2.1", "TCPLOCALIP=192.0.2.1", "TCPLOCALPORT=143",
-                              "REMOTE_IP=192.0.2.2", "TCPREMOTEIP=192.0.2.2", "AUTH_USER=bob@example.test",
-                              "AUTH_USERNAME=bob", "AUTH_DOMAIN=example.test", "AUTH_LIP=192.0.2.1", "AUTH_LPORT=143",
-                              "AUTH_RPORT=0", "AUTH_MECH=PLAIN", "AUTH_SECURED=secured", "AUTH_CERT=", "AUTH_SERVICE=imap",
-                              "AUTH_ORIGINAL_USER=bob@example.test"})
+    for (const char* entry :
+         {"SERVICE=imap", "PROTO=TCP", "LOCAL_IP=192.0.2.1", "TCPLOCALIP=192.0.2.1", "TCPLOCALPORT=143",
+          "REMOTE_IP=192.0.2.2", "TCPREMOTEIP=192.0.2.2", "AUTH_USER=bob@example.test", "AUTH_USERNAME=bob",
+          "AUTH_DOMAIN=example.test", "AUTH_LIP=192.0.2.1", "AUTH_LPORT=143", "AUTH_RPORT=0", "AUTH_MECH=PLAIN",
+          "AUTH_SECURED=secured", "AUTH_CERT=", "AUTH_SERVICE=imap", "AUTH_ORIGINAL_USER=bob@example.test"})
         EXPECT_TRUE(has(all, entry)) << entry;
-    for (const char* name : {"AUTHORIZED", "CREDENTIALS_LOOKUP", "SCHEME", "MASTER_USER", "TCPREMOTEPORT", "AUTH_SESSION",
-                             "AUTH_PASSWORD", "USER", "HOME"})
+    for (const char* name : {"AUTHORIZED", "CREDENTIALS_LOOKUP", "SCHEME", "MASTER_USER", "TCPREMOTEPORT",
+                             "AUTH_SESSION", "AUTH_PASSWORD", "USER", "HOME"})
         EXPECT_FALSE(names(all, name)) << name;
     auto lookup = environment(request, Mode::User);
     EXPECT_TRUE(has(lookup, "AUTHORIZED=1"));
@@ -75,9 +76,13 @@ TEST(Checkpassword, TellsProgramsAboutTheRequest) {
 }
 
 TEST(Checkpassword, NamesTheWantedScheme) {
-    static constexpr std::pair<const char*, const char*> kCases[] = {
-        {"CRAM-MD5", "CRAM-MD5"}, {"DIGEST-MD5", "DIGEST-MD5"},         {"SCRAM-SHA-1", "SCRAM-SHA-1"},
-        {"SCRAM-SHA-256", "SCRAM-SHA-256"}, {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, {"", ""}, {"EXTERNAL", ""}};
+    static constexpr std::pair<const char*, const char*> kCases[] = {{"CRAM-MD5", "CRAM-MD5"},
+                                                                     {"DIGEST-MD5", "DIGEST-MD5"},
+                                                                     {"SCRAM-SHA-1", "SCRAM-SHA-1"},
+                                                                     {"SCRAM-SHA-256", "SCRAM-SHA-256"},
+                                                                     {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"},
+                                                                     {"", ""},
+                                                                     {"EXTERNAL", ""}};
     for (auto [mechanism, scheme] : kCases) {
         AuthRequest request = request_of("bob");
         request.mechanism = mechanism;
@@ -254,7 +259,8 @@ TEST_F(CheckpasswordDriver, TakesOnlyUserdbFieldsForTheUserdb) {
 
 TEST_F(CheckpasswordDriver, RunsNothingForANameOrPasswordWithANul) {
     ends(0, "user=bob\t");
-    EXPECT_EQ(passdb->verify(request_of("bob"), SecretString(std::string_view("pw\0x", 4)))->verdict, Verdict::Mismatch);
+    EXPECT_EQ(passdb->verify(request_of("bob"), SecretString(std::string_view("pw\0x", 4)))->verdict,
+              Verdict::Mismatch);
     EXPECT_EQ(passdb->verify(request_of(std::string("bob\0x", 5)), SecretString("pw"))->verdict, Verdict::Mismatch);
     EXPECT_EQ(runner.calls, 0);
 }
