@@ -319,7 +319,8 @@ void LoginAttempt::upgrade_password() {
     auto engine = engine_;
     auto forgo = [engine] { engine->forgo_upgrade(); };
     bool runs = server_.run(
-        Work::Blocking, origin("password-upgrade"), [engine, request] { engine->upgrade_password(*request); }, [] {}, forgo);
+        Work::Blocking, origin("password-upgrade"), [engine, request] { engine->upgrade_password(*request); }, [] {},
+        forgo);
     if (!runs) forgo();
 }
 

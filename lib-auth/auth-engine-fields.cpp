@@ -18,6 +18,8 @@ using SystemClock = std::chrono::system_clock;
 constexpr std::chrono::minutes kLongestDelay{5};
 constexpr std::string_view kFlags[] = {"nologin", "proxy", "proxy_maybe", "proxy_always", "nodelay"};
 
+bool is_flag(std::string_view key) { return std::find(std::begin(kFlags), std::end(kFlags), key) != std::end(kFlags); }
+
 // Database columns: `user` is the whole name, `username` and `domain` its two halves.
 void rename_user(std::string& user, std::string_view key, std::string_view value) {
     if (value.empty()) return;
@@ -66,8 +68,9 @@ public:
         }
         if (key.ends_with(":protected")) {
             key.remove_suffix(10);
-            if (key.starts_with("userdb_") ? request_.userdb_fields.contains(key.substr(7)) : request_.fields.contains(key))
-                return;
+            bool is_there = key.starts_with("userdb_") ? request_.userdb_fields.contains(key.substr(7))
+                                                       : request_.fields.contains(key);
+            if (is_there) return;
         }
         if (key.empty()) return;
         if (key.starts_with("userdb_")) return set_for_userdb(key.substr(7), value, has_value);
@@ -98,7 +101,7 @@ public:
             import(value, {});
         } else if (key == "app_password_required") {
             request_.app_password_required = has_value ? std::string(value) : "yes";
-        } else if (value.empty() || (is_login_ && std::find(std::begin(kFlags), std::end(kFlags), key) != std::end(kFlags))) {
+        } else if (value.empty() || (is_login_ && is_flag(key))) {
             request_.fields.set(key, "", false);
         } else {
             request_.fields.set(key, value, has_value);

@@ -161,10 +161,10 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings wanted, cons
         if (settings.openid_configuration_url.empty())
             settings.openid_configuration_url = engine->passdbs_.back().database->openid_configuration_url();
     }
-    if (const std::string& scheme = settings.password_upgrade_scheme; !scheme.empty() && !scheme_of_password("", scheme))
+    const std::string& scheme = settings.password_upgrade_scheme;
+    if (!scheme.empty() && !scheme_of_password("", scheme))
         return fail(ErrorCode::InvalidArgument,
-                    fmt::format("auth_password_upgrade_scheme = {}: Unknown scheme (doveadm pw -l lists those there are)",
-                                scheme));
+                    fmt::format("auth_password_upgrade_scheme = {}: Unknown scheme (doveadm pw -l lists them)", scheme));
     tell_apart(engine->passdbs_, settings.passdbs);
     bool any_normal =
         std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });

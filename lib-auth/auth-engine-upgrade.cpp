@@ -27,8 +27,8 @@ void AuthEngine::note_upgrade(const PassDbEntry& entry, AuthRequest& request, co
     const PasswordScheme* wanted = scheme_of_password("", settings_.password_upgrade_scheme);
     // PLAIN-TRUNC takes many passwords for one; the one that was given may be longer than the user's.
     if (!stored || !wanted || stored == wanted || stored->name == "PLAIN-TRUNC") return;
-    request.upgrade = PasswordUpgrade{static_cast<std::size_t>(&entry - passdbs_.data()), chain.asked_user, reply.password,
-                                      std::string(stored->name)};
+    request.upgrade = PasswordUpgrade{static_cast<std::size_t>(&entry - passdbs_.data()), chain.asked_user,
+                                      reply.password, std::string(stored->name)};
 }
 
 bool AuthEngine::may_upgrade_now(const AuthRequest& request) const {
@@ -60,8 +60,8 @@ void AuthEngine::upgrade_password(const AuthRequest& request) const {
         log_info(fmt::format("Password of user=<{}> stored anew in {}: {} -> {}", asked.user, entry.label,
                              request.upgrade->scheme, scheme));
     else if (!somebody_else)
-        log_error(fmt::format("Password of user=<{}> could not be stored anew in {} ({} -> {}): {}", asked.user, entry.label,
-                              request.upgrade->scheme, scheme, stored.error().detail));
+        log_error(fmt::format("Password of user=<{}> could not be stored anew in {} ({} -> {}): {}", asked.user,
+                              entry.label, request.upgrade->scheme, scheme, stored.error().detail));
     auto end = std::chrono::steady_clock::now();
     std::lock_guard lock(upgrade_mutex_);
     is_upgrading_ = false;

@@ -129,8 +129,8 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     }
     if (!reply->found) {
         if (entry.driver == "prefetch" && userdbs_.size() == 1) {
-            log_error(fmt::format("prefetch({}): no passdb returned userdb_ fields, and there is no other userdb: add one "
-                                  "for lookups without a login (LMTP, doveadm)",
+            log_error(fmt::format("prefetch({}): no passdb returned userdb_ fields, and there is no other userdb: add "
+                                  "one for lookups without a login (LMTP, doveadm)",
                                   request.log_identity()));
             return Kind::InternalFailure;
         }

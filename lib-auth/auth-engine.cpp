@@ -139,7 +139,8 @@ AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& r
     if (!serves) {
         std::string_view name = scheme ? scheme->name : std::string_view("unknown");
         if (!needed.empty())
-            log_failure(entry, request, fmt::format("Requested {} scheme, but we have only {}", needed[0], name), nullptr);
+            log_failure(entry, request, fmt::format("Requested {} scheme, but we have only {}", needed[0], name),
+                        nullptr);
         else log_error(fmt::format("{}({}): Unknown scheme {}", entry.driver, request.log_identity(), prefix));
         request.trail.add(entry.label, fmt::format("its password of scheme {} cannot serve this mechanism", name));
         return AuthResult::NoCredentials;

@@ -9,6 +9,7 @@ namespace culver {
 
 namespace {
 constexpr std::size_t kBucketLimit = 10'000;
+constexpr std::chrono::minutes kMinute{1};
 
 std::string login_line(std::string_view verdict, const AuthRequest& request) {
     std::string line = fmt::format("Login {}: user=<{}>", verdict, request.user);
@@ -63,13 +64,13 @@ bool RefusalLogLimit::allows(std::string_view remote_ip, Clock::time_point now, 
     if (it == buckets_.end()) {
         // Addresses that have been quiet for a minute have nothing to remember; if all are busy, start anew.
         if (buckets_.size() >= kBucketLimit)
-            std::erase_if(buckets_, [&](const auto& item) { return now - item.second.start >= std::chrono::minutes(1); });
+            std::erase_if(buckets_, [&](const auto& item) { return now - item.second.start >= kMinute; });
         if (buckets_.size() >= kBucketLimit) buckets_.clear();
         it = buckets_.try_emplace(std::move(key)).first;
         it->second.start = now;
     }
     Bucket& bucket = it->second;
-    if (now - bucket.start >= std::chrono::minutes(1)) {
+    if (now - bucket.start >= kMinute) {
         bucket.start = now;
         bucket.logged = 0;
     }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -24,9 +25,13 @@ constexpr off_t kFileLimit = 64 << 20;  // each upgrade writes all of it
 
 Error no_right(int error, const std::string& what, const std::string& path) {
     return Error{error == EACCES || error == EPERM ? ErrorCode::NoPermission : ErrorCode::Io, std::strerror(error),
-                 fmt::format("{}: {} (auth runs as uid {}): to have passwords upgraded, keep {} in a folder of its own that "
-                             "this uid owns together with the file (chown), or unset auth_password_upgrade_scheme",
+                 fmt::format("{}: {} (auth runs as uid {}): to have passwords upgraded, keep {} in a folder of its own "
+                             "that this uid owns together with the file (chown), or unset auth_password_upgrade_scheme",
                              what, std::strerror(error), ::geteuid(), path)};
+}
+
+bool fits_a_field(std::string_view text) {
+    return text.find_first_of(std::string_view(":\n\r\0", 4)) == text.npos;
 }
 
 bool is_same(const struct stat& a, const struct stat& b) {
@@ -45,8 +50,7 @@ struct TemporaryFile {
 
 std::optional<std::string> with_new_password(std::string_view text, std::string_view user, std::string_view fresh,
                                              const std::function<bool(std::string_view field)>& is_as_read) {
-    if (user.empty() || user[0] == '#' || user.find_first_of(std::string_view(":\n\r\0", 4)) != user.npos) return std::nullopt;
-    if (fresh.find_first_of(std::string_view(":\n\r\0", 4)) != fresh.npos) return std::nullopt;
+    if (user.empty() || user[0] == '#' || !fits_a_field(user) || !fits_a_field(fresh)) return std::nullopt;
     for (std::size_t start = 0; start < text.size();) {
         std::size_t end = std::min(text.find('\n', start), text.size());
         std::string_view line = text.substr(start, end - start);
@@ -76,7 +80,8 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     UniqueFd fd(::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd) return fail(no_right(errno, fmt::format("open({})", real), real));
     // Whoever edits it with the same lock is let finish; another upgrade is not worth waiting for.
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail(ErrorCode::InUse, real + " is locked by another process");
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+        return fail(ErrorCode::InUse, real + " is locked by another process");
     struct stat before {}, now {};
     if (::fstat(fd.get(), &before) != 0 || !S_ISREG(before.st_mode))
         return fail(ErrorCode::Io, real + " is no regular file");
@@ -102,8 +107,11 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     bool owned = (made.st_uid == before.st_uid && made.st_gid == before.st_gid) ||
                  ::fchown(out.get(), made.st_uid == before.st_uid ? static_cast<uid_t>(-1) : before.st_uid,
                           before.st_gid) == 0;
-    if (!owned) return fail(no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real), real));
-    if (::fchmod(out.get(), before.st_mode & 07777) != 0) return fail(no_right(errno, "keeping the mode of " + real, real));
+    if (!owned)
+        return fail(no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real),
+                             real));
+    if (::fchmod(out.get(), before.st_mode & 07777) != 0)
+        return fail(no_right(errno, "keeping the mode of " + real, real));
     TRY(write_all(out.get(), *changed, temporary.path));
     ::explicit_bzero(changed->data(), changed->size());
     if (::fsync(out.get()) != 0) return fail_errno(fmt::format("fsync({})", temporary.path));
