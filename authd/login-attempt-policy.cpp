@@ -10,9 +10,12 @@ namespace culver {
 namespace {
 std::string action_of(const PolicyDecision& decision) {
     switch (decision.action) {
-        case PolicyDecision::Action::Continue: return "continue";
-        case PolicyDecision::Action::Reject: return "drop connection";
-        case PolicyDecision::Action::Tarpit: return fmt::format("tarpit {} second(s)", decision.tarpit.count());
+        case PolicyDecision::Action::Continue:
+            return "continue";
+        case PolicyDecision::Action::Reject:
+            return "drop connection";
+        case PolicyDecision::Action::Tarpit:
+            return fmt::format("tarpit {} second(s)", decision.tarpit.count());
     }
     return {};
 }
@@ -40,12 +43,13 @@ void LoginAttempt::obey_policy(PolicyMoment moment, const PolicyDecision& decisi
     bool rejects = decision.action == Action::Reject;
     if (rejects && decision.by_server) {
         policy_rejected_ = true;
-        log_info(fmt::format("policy({}): Authentication failure due to policy server refusal{}{}", auth_.log_identity(),
-                             decision.message.empty() ? "" : ": ", decision.message));
+        log_info(fmt::format("policy({}): Authentication failure due to policy server refusal{}{}",
+                             auth_.log_identity(), decision.message.empty() ? "" : ": ", decision.message));
     }
     if (decision.action == Action::Continue) return next();
     if (settings.log_only) {
-        log_info(fmt::format("policy({}): Policy check action '{}' ignored", auth_.log_identity(), action_of(decision)));
+        log_info(
+            fmt::format("policy({}): Policy check action '{}' ignored", auth_.log_identity(), action_of(decision)));
         return next();
     }
     if (rejects) {

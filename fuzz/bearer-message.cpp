@@ -1,7 +1,7 @@
 // The client's message of OAUTHBEARER (first byte even) or XOAUTH2 (odd).
-#include <string_view>
-
 #include "lib-auth/mechanisms/bearer-message.h"
+
+#include <string_view>
 
 using namespace culver;
 

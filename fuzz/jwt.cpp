@@ -1,8 +1,10 @@
-// A JSON Web Token as any client may send it: taken apart, its claims judged, its names made paths, its signature checked.
+// A JSON Web Token as any client may send it: taken apart, its claims judged, its names made paths, its signature
+// checked.
+#include "lib-auth/oauth2/jwt.h"
+
 #include <string_view>
 
 #include "lib-auth/oauth2/jwt-signature.h"
-#include "lib-auth/oauth2/jwt.h"
 
 using namespace culver;
 

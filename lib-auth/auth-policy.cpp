@@ -1,11 +1,11 @@
 #include "lib-auth/auth-policy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "lib-auth/http/http-client.h"
 #include "lib-auth/http/json.h"
@@ -75,8 +75,9 @@ Result<std::unique_ptr<AuthPolicy>> AuthPolicy::create(const AuthPolicySettings&
     std::unique_ptr<AuthPolicy> policy(new AuthPolicy(settings));
     TRY(policy->read_attributes());
     if (settings.log_only)
-        log_warning("auth-policy: Currently in log-only mode. Ignoring tarpit and disconnect instructions from policy "
-                    "server");
+        log_warning(
+            "auth-policy: Currently in log-only mode. Ignoring tarpit and disconnect instructions from policy "
+            "server");
     return policy;
 }
 
@@ -91,8 +92,7 @@ Status AuthPolicy::read_attributes() {
             return invalid(fmt::format("auth_policy_request_attributes contains invalid value: '{}'", word));
         Attribute attribute;
         for (std::string_view part : split(word.substr(0, equals), '/')) attribute.path.emplace_back(part);
-        if (attribute.path.size() > kDepthLimit)
-            return invalid("auth_policy_request_attributes: nested too deeply");
+        if (attribute.path.size() > kDepthLimit) return invalid("auth_policy_request_attributes: nested too deeply");
         attribute.value = word.substr(equals + 1);
         attributes_.push_back(std::move(attribute));
     }
@@ -140,8 +140,7 @@ Result<std::string> AuthPolicy::describe(const AuthRequest& request, const Outco
     }
     json.append(open.size(), '}');
     if (json.back() != '{') json += ',';
-    if (outcome)
-        json += fmt::format("\"success\":{},\"policy_reject\":{},", outcome->success, outcome->policy_reject);
+    if (outcome) json += fmt::format("\"success\":{},\"policy_reject\":{},", outcome->success, outcome->policy_reject);
     json += fmt::format("\"tls\":{}}}", request.secured_by_tls);
     return json;
 }
@@ -186,7 +185,8 @@ PolicyDecision AuthPolicy::read_answer(std::string_view body, bool reject_on_fai
     using Action = PolicyDecision::Action;
     decision.action = *number == 0 ? Action::Continue : negative ? Action::Reject : Action::Tarpit;
     if (decision.action == Action::Tarpit)
-        decision.tarpit = std::chrono::seconds(std::min<std::int64_t>(static_cast<std::int64_t>(*number), kTarpitLimit));
+        decision.tarpit =
+            std::chrono::seconds(std::min<std::int64_t>(static_cast<std::int64_t>(*number), kTarpitLimit));
     if (decision.action == Action::Reject) decision.message = fields->string("msg").substr(0, 512);
     return decision;
 }
@@ -216,7 +216,8 @@ PolicyDecision AuthPolicy::ask(const AuthRequest& request) const {
 void AuthPolicy::report(const std::string& json) const {
     auto response = client_->perform(http_request(settings_, "report", json));
     if (!response || response->status / 100 != 2)
-        log_error("policy: report: Policy server HTTP error: " + (response ? response->reason : response.error().detail));
+        log_error("policy: report: Policy server HTTP error: " +
+                  (response ? response->reason : response.error().detail));
 }
 
 }  // namespace culver

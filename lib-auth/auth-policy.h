@@ -1,5 +1,5 @@
-// AuthPolicy: the admin's own server that says, before and after the databases, whether a login may go on, and hears how
-// it ended (auth_policy_*, docs/auth-policy.md; Dovecot's protocol, as OX Abuse Shield speaks it).
+// AuthPolicy: the admin's own server that says, before and after the databases, whether a login may go on, and hears
+// how it ended (auth_policy_*, docs/auth-policy.md; Dovecot's protocol, as OX Abuse Shield speaks it).
 //
 // Immutable, may be used by several threads; ask() and report() block.
 #pragma once
@@ -20,8 +20,8 @@ class HttpClient;
 struct PolicyDecision {
     enum class Action { Continue, Reject, Tarpit } action = Action::Continue;
     std::chrono::seconds tarpit{0};
-    std::string message;            // of the server, for the client; of a Reject
-    bool by_server = false;         // false: it did not answer, and the settings decide
+    std::string message;     // of the server, for the client; of a Reject
+    bool by_server = false;  // false: it did not answer, and the settings decide
 };
 
 class AuthPolicy {

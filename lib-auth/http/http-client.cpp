@@ -1,12 +1,11 @@
 #include "lib-auth/http/http-client.h"
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "lib-auth/http/rawlog.h"
 #include "lib-base/text.h"
@@ -32,7 +31,8 @@ void start_library() {
 }
 
 bool has_control_byte(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return std::any_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 struct UrlEnd {
@@ -208,7 +208,7 @@ Result<HttpResponse> HttpClient::perform(const HttpRequest& request) {
         if (response.reason.empty()) response.reason = fmt::format("{}", response.status);
         result = std::move(response);
     } else {
-        std::string why = (*handle)->too_large      ? "its answer is too large"
+        std::string why = (*handle)->too_large          ? "its answer is too large"
                           : (*handle)->error[0] != '\0' ? (*handle)->error
                                                         : ::curl_easy_strerror(code);
         result = fail(code == CURLE_OPERATION_TIMEDOUT ? ErrorCode::Timeout : ErrorCode::Unavailable,
@@ -238,8 +238,10 @@ std::string percent_encode(std::string_view text) {
     for (char c : text) {
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      std::string_view("-._~@").find(c) != std::string_view::npos;
-        if (plain) out += c;
-        else out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+        if (plain)
+            out += c;
+        else
+            out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
     }
     return out;
 }

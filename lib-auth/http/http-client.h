@@ -39,7 +39,7 @@ public:
         std::size_t max_parallel = 10;
         std::size_t body_limit = 64 * 1024;
         std::string user_agent;
-        std::string ca_file, ca_dir;  // both empty: the system's authorities
+        std::string ca_file, ca_dir;                 // both empty: the system's authorities
         std::string client_certificate, client_key;  // PEM, not paths
         std::string ciphers;
         bool allow_invalid_certificate = false;

@@ -1,8 +1,8 @@
 #include "lib-auth/http/json.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "lib-base/text.h"
@@ -125,8 +125,10 @@ void JsonObject::merge(JsonObject other) {
     for (JsonMember& member : other.members_) {
         auto same = std::find_if(members_.begin(), members_.end(),
                                  [&](const JsonMember& known) { return known.name == member.name; });
-        if (same != members_.end()) *same = std::move(member);
-        else members_.push_back(std::move(member));
+        if (same != members_.end())
+            *same = std::move(member);
+        else
+            members_.push_back(std::move(member));
     }
 }
 
@@ -138,7 +140,8 @@ std::string json_quote(std::string_view text) {
             out += '\\';
             out += static_cast<char>(c);
             ++i;
-        } else if (std::size_t letter = std::string_view("\b\f\n\r\t").find(text[i]); letter != std::string_view::npos) {
+        } else if (std::size_t letter = std::string_view("\b\f\n\r\t").find(text[i]);
+                   letter != std::string_view::npos) {
             out += '\\';
             out += "bfnrt"[letter];
             ++i;

@@ -1,13 +1,12 @@
 #include "lib-auth/http/rawlog.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/log.h"

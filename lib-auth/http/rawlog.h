@@ -1,5 +1,5 @@
-// Rawlog: what went over one HTTP request, byte by byte, into two new files of a directory (rawlog_dir). For an admin who
-// looks for a fault; the files hold tokens and are readable to the process's user alone.
+// Rawlog: what went over one HTTP request, byte by byte, into two new files of a directory (rawlog_dir). For an admin
+// who looks for a fault; the files hold tokens and are readable to the process's user alone.
 #pragma once
 
 #include <string>

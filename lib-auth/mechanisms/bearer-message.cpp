@@ -20,18 +20,20 @@ bool unescape_name(std::string_view text, std::string& out) {
             continue;
         }
         std::string_view code = text.substr(i, 3);
-        if (code == "=2C") out += ',';
-        else if (code == "=3D") out += '=';
-        else return false;
+        if (code == "=2C")
+            out += ',';
+        else if (code == "=3D")
+            out += '=';
+        else
+            return false;
         i += 2;
     }
     return true;
 }
 
 bool is_token(std::string_view text) {
-    return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    });
+    return !text.empty() && std::none_of(text.begin(), text.end(),
+                                         [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 // Takes `auth=Bearer token`. False: this field makes the message unusable.
@@ -56,19 +58,22 @@ std::string_view read_gs2_header(std::string_view header, BearerMessage& out) {
         if (part.empty()) continue;
         switch (part.front()) {
             case 'f':
-            case 'F': return "Client requested non-standard mechanism";
-            case 'p': return "Client requested and used channel-binding";
+            case 'F':
+                return "Client requested non-standard mechanism";
+            case 'p':
+                return "Client requested and used channel-binding";
             case 'n':
-            case 'y': break;
+            case 'y':
+                break;
             case 'a': {
                 std::string name;
-                if (!part.starts_with("a=") || !unescape_name(part.substr(2), name))
-                    return "Invalid username escaping";
+                if (!part.starts_with("a=") || !unescape_name(part.substr(2), name)) return "Invalid username escaping";
                 out.user = std::move(name);
                 out.has_user = true;
                 break;
             }
-            default: return "Invalid gs2-header in request";
+            default:
+                return "Invalid gs2-header in request";
         }
     }
     return {};

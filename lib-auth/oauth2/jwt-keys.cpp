@@ -1,9 +1,9 @@
 #include "lib-auth/oauth2/jwt-keys.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 
@@ -15,7 +15,8 @@ constexpr std::size_t kFileLimit = 64 * 1024, kKeyLimit = 200;
 
 Result<std::shared_ptr<const JwtKey>> JwtKeys::find(const Jwt& token) {
     if (!is_jwt_algorithm(token.algorithm))
-        return fail(ErrorCode::InvalidArgument, fmt::format("Unsupported algorithm '{}'", token.algorithm.substr(0, 20)));
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("Unsupported algorithm '{}'", token.algorithm.substr(0, 20)));
     auto party = path_component_of(token.party), id = path_component_of(token.key_id);
     auto not_found = [&] {
         return fail(ErrorCode::NotFound,

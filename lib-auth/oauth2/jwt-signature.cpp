@@ -1,5 +1,6 @@
 #include "lib-auth/oauth2/jwt-signature.h"
 
+#include <fmt/format.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
@@ -10,8 +11,6 @@
 #include <openssl/x509.h>
 
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 
@@ -67,8 +66,10 @@ EVP_PKEY* read_public_key(std::string_view pem) {
 bool fits(const Algorithm& algorithm, EVP_PKEY* key) {
     int type = EVP_PKEY_get_base_id(key);
     switch (algorithm.kind) {
-        case Kind::Hmac: return false;
-        case Kind::RsaPkcs1: return type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= kRsaBits;
+        case Kind::Hmac:
+            return false;
+        case Kind::RsaPkcs1:
+            return type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= kRsaBits;
         case Kind::RsaPss:
             return (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS) && EVP_PKEY_get_bits(key) >= kRsaBits;
         case Kind::Ecdsa: {
@@ -77,7 +78,8 @@ bool fits(const Algorithm& algorithm, EVP_PKEY* key) {
             return type == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, curve, sizeof curve, &length) == 1 &&
                    algorithm.curve == curve;
         }
-        case Kind::EdDsa: return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448;
+        case Kind::EdDsa:
+            return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448;
     }
     return false;
 }
@@ -125,9 +127,9 @@ Result<std::shared_ptr<const JwtKey>> JwtKey::load(std::string_view algorithm, s
     if (!key->public_key_) return fail(ErrorCode::InvalidArgument, "Cannot load key: it is no public key in PEM");
     const char* type = EVP_PKEY_get0_type_name(key->public_key_);
     if (!fits(*known, key->public_key_))
-        return fail(ErrorCode::InvalidArgument, fmt::format("Cannot load key: a key of {}, {} bits, does not fit {}",
-                                                            type ? type : "?", EVP_PKEY_get_bits(key->public_key_),
-                                                            known->name));
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("Cannot load key: a key of {}, {} bits, does not fit {}", type ? type : "?",
+                                EVP_PKEY_get_bits(key->public_key_), known->name));
     return key;
 }
 

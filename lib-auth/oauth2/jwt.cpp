@@ -1,10 +1,10 @@
 #include "lib-auth/oauth2/jwt.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 
@@ -17,8 +17,10 @@ std::optional<std::string> decode_base64url(std::string_view text) {
     while (plain.ends_with('=') && text.size() - plain.size() < 2) plain.pop_back();
     for (char& c : plain) {
         if (c == '+' || c == '/' || c == '=') return std::nullopt;
-        if (c == '-') c = '+';
-        else if (c == '_') c = '/';
+        if (c == '-')
+            c = '+';
+        else if (c == '_')
+            c = '/';
     }
     while (plain.size() % 4 != 0) plain += '=';
     auto decoded = base64_decode(plain);
@@ -45,7 +47,8 @@ Time time_claim(const JsonObject& claims, std::string_view name) {
         if (fraction) text = text.substr(0, point);
     }
     auto value = possible ? parse_uint64(text) : std::nullopt;
-    if (!value || *value > std::uint64_t{std::numeric_limits<std::int64_t>::max() / 2}) return {Time::Kind::Malformed, 0};
+    if (!value || *value > std::uint64_t{std::numeric_limits<std::int64_t>::max() / 2})
+        return {Time::Kind::Malformed, 0};
     return {Time::Kind::Good, static_cast<std::int64_t>(*value)};
 }
 
@@ -95,7 +98,8 @@ std::optional<std::string> find_claim_problem(const Jwt& token, const JwtRules& 
     const JsonObject& claims = token.claims;
     const JsonMember* subject = claims.find("sub");
     if (!subject || subject->text.empty()) return "Missing 'sub' field";
-    Time expires = time_claim(claims, "exp"), not_before = time_claim(claims, "nbf"), issued = time_claim(claims, "iat");
+    Time expires = time_claim(claims, "exp"), not_before = time_claim(claims, "nbf"),
+         issued = time_claim(claims, "iat");
     if (expires.kind == Time::Kind::Missing) return "Missing 'exp' field";
     if (expires.kind == Time::Kind::Malformed) return "Malformed 'exp' field";
     if (not_before.kind == Time::Kind::Malformed) return "Malformed 'nbf' field";
@@ -130,9 +134,12 @@ std::optional<std::string> path_component_of(std::string_view identifier) {
     std::string out;
     for (char c : identifier) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
-        if (c == '/') out += "%2f";
-        else if (c == '%') out += "%25";
-        else out += c;
+        if (c == '/')
+            out += "%2f";
+        else if (c == '%')
+            out += "%25";
+        else
+            out += c;
     }
     if (out.size() > 255) return std::nullopt;
     return out;

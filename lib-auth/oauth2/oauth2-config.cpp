@@ -1,9 +1,9 @@
 #include "lib-auth/oauth2/oauth2-config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-auth/http/http-client.h"
 #include "lib-auth/settings-file.h"
@@ -59,10 +59,14 @@ std::unexpected<Error> invalid(std::string text) { return fail(ErrorCode::Invali
 
 Status set_mode(OAuth2Config& config, std::string_view value) {
     using enum OAuth2Config::Introspection;
-    if (value.empty() || value == "auth") config.introspection = Auth;
-    else if (value == "get") config.introspection = Get;
-    else if (value == "post") config.introspection = Post;
-    else if (value == "local") config.introspection = Local;
+    if (value.empty() || value == "auth")
+        config.introspection = Auth;
+    else if (value == "get")
+        config.introspection = Get;
+    else if (value == "post")
+        config.introspection = Post;
+    else if (value == "local")
+        config.introspection = Local;
     else
         return invalid(
             fmt::format("Invalid value '{}' for introspection mode, must be on auth, get, post or local", value));
@@ -72,17 +76,23 @@ Status set_mode(OAuth2Config& config, std::string_view value) {
 Status set_number(OAuth2Config& config, std::string_view key, std::string_view value) {
     auto number = parse_uint32(value);
     if (!number) return invalid(fmt::format("{}: '{}' is no number", key, value));
-    if (key == "timeout_msecs") config.timeout = std::chrono::milliseconds(*number);
-    else if (key == "max_idle_time_msecs") config.max_idle = std::chrono::milliseconds(*number);
-    else if (key == "max_parallel_connections") config.max_parallel = std::clamp<std::uint32_t>(*number, 1, 1000);
+    if (key == "timeout_msecs")
+        config.timeout = std::chrono::milliseconds(*number);
+    else if (key == "max_idle_time_msecs")
+        config.max_idle = std::chrono::milliseconds(*number);
+    else if (key == "max_parallel_connections")
+        config.max_parallel = std::clamp<std::uint32_t>(*number, 1, 1000);
     return {};  // max_pipelined_requests: one request at a time goes over a connection
 }
 
 Status set_flag(bool& flag, std::string_view key, std::string_view value) {
     std::string word = to_lower(value);
-    if (word == "yes" || word == "y" || word == "true" || word == "1") flag = true;
-    else if (word == "no" || word == "n" || word == "false" || word == "0") flag = false;
-    else return invalid(fmt::format("{}: '{}' is neither yes nor no", key, value));
+    if (word == "yes" || word == "y" || word == "true" || word == "1")
+        flag = true;
+    else if (word == "no" || word == "n" || word == "false" || word == "0")
+        flag = false;
+    else
+        return invalid(fmt::format("{}: '{}' is neither yes nor no", key, value));
     return {};
 }
 
@@ -94,16 +104,21 @@ Status set(OAuth2Config& config, std::string_view key, std::string_view value) {
     }
     for (const FlagKey& known : kFlags)
         if (known.name == key) return set_flag(config.*known.member, key, value);
-    if (key == "client_secret") config.client_secret = SecretString(value);
-    else if (key == "issuers") config.issuers = words_of(value);
-    else if (key == "pass_attrs") config.pass_attrs = words_of(value);
-    else if (key == "introspection_mode") return set_mode(config, value);
+    if (key == "client_secret")
+        config.client_secret = SecretString(value);
+    else if (key == "issuers")
+        config.issuers = words_of(value);
+    else if (key == "pass_attrs")
+        config.pass_attrs = words_of(value);
+    else if (key == "introspection_mode")
+        return set_mode(config, value);
     else if (key == "timeout_msecs" || key == "max_idle_time_msecs" || key == "max_parallel_connections" ||
              key == "max_pipelined_requests")
         return set_number(config, key, value);
     else if (key == "local_validation_key_dict") {
         if (!value.empty() && (!value.starts_with(kKeyDictPrefix) || value.size() == kKeyDictPrefix.size()))
-            return invalid(fmt::format("local_validation_key_dict: only {}/path/to/keys/ is supported", kKeyDictPrefix));
+            return invalid(
+                fmt::format("local_validation_key_dict: only {}/path/to/keys/ is supported", kKeyDictPrefix));
         config.key_prefix = value.empty() ? value : value.substr(kKeyDictPrefix.size());
     } else {
         return invalid(fmt::format("Unknown setting: {}", key));
@@ -119,8 +134,9 @@ Status check(const OAuth2Config& config) {
     if (config.introspection == OAuth2Config::Introspection::Local) {
         if (config.key_prefix.empty()) return invalid("local_validation_key_dict is required for local introspection.");
     } else if (!config.use_grant_password && config.tokeninfo_url.empty() && config.introspection_url.empty()) {
-        return invalid("no tokeninfo_url and no introspection_url, and neither introspection_mode = local nor "
-                       "use_grant_password = yes: nothing can be asked about a token");
+        return invalid(
+            "no tokeninfo_url and no introspection_url, and neither introspection_mode = local nor "
+            "use_grant_password = yes: nothing can be asked about a token");
     }
     if (config.username_attribute.empty()) return invalid("username_attribute is empty");
     if (config.active_attribute.empty() && !config.active_value.empty())

@@ -1,10 +1,10 @@
 #include "lib-auth/oauth2/oauth2-lookup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -32,9 +32,9 @@ HttpClient::Options http_options(const OAuth2Config& config, std::string certifi
 }
 
 bool is_usable_token(std::string_view token) {
-    return !token.empty() && token.size() <= kTokenLimit &&
-           std::none_of(token.begin(), token.end(),
-                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return !token.empty() && token.size() <= kTokenLimit && std::none_of(token.begin(), token.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
 }
 
 bool is_success(const HttpResponse& response) { return response.status / 100 == 2; }

@@ -1,11 +1,10 @@
 // Tokens, the messages that carry them, and what web services answer about them.
+#include <gtest/gtest.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-
-#include <gtest/gtest.h>
 
 #include "lib-auth/auth-policy.h"
 #include "lib-auth/http/http-client.h"
@@ -36,10 +35,14 @@ struct Signer {
 
     explicit Signer(std::string name, int bits = 2048) : algorithm(std::move(name)) {
         std::string kind = algorithm.substr(0, 2);
-        if (kind == "HS") secret = "not so secret";
-        else if (kind == "RS" || kind == "PS") pair.reset(EVP_RSA_gen(static_cast<unsigned>(bits)));
-        else if (kind == "ES") pair.reset(EVP_EC_gen(algorithm == "ES256" ? "P-256" : algorithm == "ES384" ? "P-384" : "P-521"));
-        else pair.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+        if (kind == "HS")
+            secret = "not so secret";
+        else if (kind == "RS" || kind == "PS")
+            pair.reset(EVP_RSA_gen(static_cast<unsigned>(bits)));
+        else if (kind == "ES")
+            pair.reset(EVP_EC_gen(algorithm == "ES256" ? "P-256" : algorithm == "ES384" ? "P-384" : "P-521"));
+        else
+            pair.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
     }
     const EVP_MD* digest() const {
         if (algorithm == "EDDSA") return nullptr;
@@ -184,8 +187,9 @@ TEST(Jwt, EachClaimIsJudgedByItself) {
 TEST(Jwt, NamesInATokenAreNoPaths) {
     EXPECT_EQ(path_component_of("https://id.test/a%b"), "https:%2f%2fid.test%2fa%25b");
     EXPECT_EQ(path_component_of("issuer.net-dovecot_1"), "issuer.net-dovecot_1");
-    for (const std::string& bad : {std::string(), std::string("."), std::string(".."), std::string("../x"),
-                                   std::string("a\0b", 3), std::string("a\nb"), std::string(256, 'x'), std::string(100, '/')})
+    for (const std::string& bad :
+         {std::string(), std::string("."), std::string(".."), std::string("../x"), std::string("a\0b", 3),
+          std::string("a\nb"), std::string(256, 'x'), std::string(100, '/')})
         EXPECT_FALSE(path_component_of(bad)) << bad;
 }
 
@@ -212,8 +216,8 @@ TEST(Json, WhatIsNotItIsRefusedWhateverItsSize) {
     for (int i = 0; i < 300; ++i) many += (i ? ",\"" : "\"") + std::to_string(i) + "\":1";
     for (const std::string& bad :
          {std::string(), std::string("x"), std::string("[]"), std::string("5"), std::string("\"x\""), std::string("{"),
-          std::string("{} x"), std::string(R"({"a":"\u0000"})"), std::string(R"({"a\u0000":1})"), std::string("{\"a\":\"\xff\"}"),
-          std::string(R"({"a":"\ud800"})"), std::string(100000, '['), many + '}',
+          std::string("{} x"), std::string(R"({"a":"\u0000"})"), std::string(R"({"a\u0000":1})"),
+          std::string("{\"a\":\"\xff\"}"), std::string(R"({"a":"\ud800"})"), std::string(100000, '['), many + '}',
           std::string(20, ' ').replace(0, 0, "{\"a\":" + std::string(16, '[')) + std::string(16, ']') + '}',
           "{\"a\":\"" + std::string(70000, 'x') + "\"}"})
         EXPECT_FALSE(JsonObject::parse(bad, Duplicates::LastWins)) << bad.substr(0, 40);
@@ -231,16 +235,18 @@ TEST(Bearer, MessagesOfBothMechanisms) {
     for (std::string_view bad : {"", "\1", "user=a\1\1", "auth=Bearer t\1\1", "user=a\1auth=Basic t\1\1",
                                  "user=a\1auth=Bearer \1\1", "user=a\1auth=Bearer a\nb\1\1"})
         EXPECT_FALSE(parse_xoauth2(bad).problem.empty()) << bad;
-    for (std::string_view bad : {"", "\1", "n,a=a,\1\1", "n,,\1auth=Bearer t\1\1", "p=tls-unique,a=a,\1auth=Bearer t\1\1",
-                                 "n,a=a=2c,\1auth=Bearer t\1\1", "n,a=a=\1auth=Bearer t\1\1", "x,a=a,\1auth=Bearer t\1\1",
-                                 "n,a=a,\1auth=Bearer a\tb\1\1"})
+    for (std::string_view bad :
+         {"", "\1", "n,a=a,\1\1", "n,,\1auth=Bearer t\1\1", "p=tls-unique,a=a,\1auth=Bearer t\1\1",
+          "n,a=a=2c,\1auth=Bearer t\1\1", "n,a=a=\1auth=Bearer t\1\1", "x,a=a,\1auth=Bearer t\1\1",
+          "n,a=a,\1auth=Bearer a\tb\1\1"})
         EXPECT_FALSE(parse_oauthbearer(bad).problem.empty()) << bad;
 }
 
 TEST(OAuth2Config, SettingsAndWhatCannotWork) {
-    auto config = parse_oauth2_config("introspection_url = \"https://u:p@x.test/i\" # here\nintrospection_mode = post\n"
-                                      "scope = a b\npass_attrs = x=%u y\ntimeout_msecs = 500\nclient_secret = s=1\n",
-                                      "file");
+    auto config = parse_oauth2_config(
+        "introspection_url = \"https://u:p@x.test/i\" # here\nintrospection_mode = post\n"
+        "scope = a b\npass_attrs = x=%u y\ntimeout_msecs = 500\nclient_secret = s=1\n",
+        "file");
     ASSERT_TRUE(config) << config.error().detail;
     EXPECT_EQ(config->introspection_url, "https://u:p@x.test/i");
     EXPECT_EQ(config->scope.size(), 2u);
@@ -249,17 +255,20 @@ TEST(OAuth2Config, SettingsAndWhatCannotWork) {
     EXPECT_EQ(config->client_secret.reveal(), "s=1");
     for (std::string_view bad :
          {"", "introspection_url = ftp://x/", "introspection_url = x", "introspection_url = http://x/\nfoo = bar",
-          "introspection_url = http://x/\nintrospection_mode = x", "introspection_mode = local", "grant_url = http://x/",
-          "grant_url = http://x/\nclient_id = x", "introspection_url = http://x/\nuse_grant_password = yes",
+          "introspection_url = http://x/\nintrospection_mode = x", "introspection_mode = local",
+          "grant_url = http://x/", "grant_url = http://x/\nclient_id = x",
+          "introspection_url = http://x/\nuse_grant_password = yes",
           "introspection_url = http://x/\nactive_value = true", "introspection_url = http://x/\nusername_attribute =",
-          "introspection_mode = local\nlocal_validation_key_dict = file:/x", "introspection_url = http://x/\nuse_grant_password = x",
-          "introspection_url = http://x/\ntls_cert_file = /x", "introspection_url = http://x/\ntimeout_msecs = x"})
+          "introspection_mode = local\nlocal_validation_key_dict = file:/x",
+          "introspection_url = http://x/\nuse_grant_password = x", "introspection_url = http://x/\ntls_cert_file = /x",
+          "introspection_url = http://x/\ntimeout_msecs = x"})
         EXPECT_FALSE(parse_oauth2_config(bad, "file")) << bad;
 }
 
 TEST(HttpClient, UrlsAndWhatMayBeLogged) {
     EXPECT_TRUE(check_http_url("https://x.test:8443/a?b=c"));
-    for (std::string_view bad : {"", "x", "ftp://x/", "file:///etc/passwd", "http://", "http://a b/", "http://x/\r\nEvil: y"})
+    for (std::string_view bad :
+         {"", "x", "ftp://x/", "file:///etc/passwd", "http://", "http://a b/", "http://x/\r\nEvil: y"})
         EXPECT_FALSE(check_http_url(bad)) << bad;
     EXPECT_TRUE(url_has_credentials("https://u:p@x.test/"));
     EXPECT_FALSE(url_has_credentials("https://x.test/u:p@"));
@@ -271,7 +280,8 @@ AuthPolicySettings policy_settings() {
     AuthPolicySettings settings;
     settings.server_url = "http://127.0.0.1:1/";
     settings.hash_nonce = "nonce";
-    settings.request_attributes = "login=%{requested_username} pwhash=%{hashed_password} a/b/c=1 a/b/d=%{rip} a/e=x b=\"";
+    settings.request_attributes =
+        "login=%{requested_username} pwhash=%{hashed_password} a/b/c=1 a/b/d=%{rip} a/e=x b=\"";
     return settings;
 }
 
@@ -283,10 +293,13 @@ TEST(AuthPolicy, RequestsAreNestedQuotedAndSorted) {
     request.remote_ip = "1.2.3.4\xff";
     request.password = SecretString("secret");
     std::string json = *(*policy)->describe(request, nullptr);
-    EXPECT_EQ(json, "{\"a\":{\"b\":{\"c\":\"1\",\"d\":\"1.2.3.4\xef\xbf\xbd\"},\"e\":\"x\"},\"b\":\"\\\"\",\"login\":\"alice\","
-                    "\"pwhash\":\"0d52\",\"tls\":false}");
+    EXPECT_EQ(
+        json,
+        "{\"a\":{\"b\":{\"c\":\"1\",\"d\":\"1.2.3.4\xef\xbf\xbd\"},\"e\":\"x\"},\"b\":\"\\\"\",\"login\":\"alice\","
+        "\"pwhash\":\"0d52\",\"tls\":false}");
     AuthPolicy::Outcome outcome{false, true};
-    EXPECT_TRUE((*policy)->describe(request, &outcome)->ends_with("\"success\":false,\"policy_reject\":true,\"tls\":false}"));
+    EXPECT_TRUE(
+        (*policy)->describe(request, &outcome)->ends_with("\"success\":false,\"policy_reject\":true,\"tls\":false}"));
 }
 
 TEST(AuthPolicy, HashesAreCutToBits) {
@@ -317,7 +330,8 @@ TEST(AuthPolicy, AnswersAreReadOrTheSettingDecides) {
     EXPECT_EQ(AuthPolicy::read_answer(R"({"status":7})", false, problem).tarpit.count(), 7);
     EXPECT_LE(AuthPolicy::read_answer(R"({"status":2000000000})", false, problem).tarpit.count(), 150);
     EXPECT_EQ(problem, "");
-    for (std::string_view bad : {"", "x", "[]", R"({"status":"-1"})", R"({"status":1.5})", R"({"status":3000000000})"}) {
+    for (std::string_view bad :
+         {"", "x", "[]", R"({"status":"-1"})", R"({"status":1.5})", R"({"status":3000000000})"}) {
         problem.clear();
         EXPECT_EQ(AuthPolicy::read_answer(bad, false, problem).action, Action::Continue) << bad;
         EXPECT_EQ(AuthPolicy::read_answer(bad, true, problem).action, Action::Reject) << bad;
