@@ -14,6 +14,7 @@ namespace {
 constexpr int kBusyMilliseconds = 2000;
 constexpr std::size_t kIdleLimit = 8;
 constexpr std::chrono::microseconds kQuick{1000};
+constexpr unsigned kSlowInARow = 2;
 // Steps of SQLite's machine after which a query that must not wait is given up: a look into an index takes some dozens.
 constexpr int kQuickSteps = 20'000;
 
@@ -90,7 +91,7 @@ Status SqliteDatabase::query(const std::string& text, const std::vector<std::str
 
 std::optional<Status> SqliteDatabase::query_at_once(const std::string& text, const std::vector<std::string>& parameters,
                                                     const std::function<bool(const SqlRow&)>& visit) {
-    if (is_slow_.load(std::memory_order_relaxed)) return std::nullopt;
+    if (slow_in_a_row_.load(std::memory_order_relaxed) >= kSlowInARow) return std::nullopt;
     struct stat file;
     if (::stat(path_.c_str(), &file) != 0) return std::nullopt;
     // Opening reads the schema: where it holds nobody up.
@@ -137,9 +138,9 @@ Status SqliteDatabase::run(std::unique_ptr<Connection> connection, Patience pati
         }
     }
     bool is_busy = patience == Patience::None && (status == SQLITE_BUSY || status == SQLITE_LOCKED);
-    if (!is_busy)
-        is_slow_.store(status == SQLITE_INTERRUPT || std::chrono::steady_clock::now() - begun > kQuick,
-                       std::memory_order_relaxed);
+    if (status == SQLITE_INTERRUPT) slow_in_a_row_ = kSlowInARow;
+    else if (!is_busy && std::chrono::steady_clock::now() - begun > kQuick) ++slow_in_a_row_;
+    else if (!is_busy) slow_in_a_row_ = 0;
     std::string why = status == SQLITE_DONE ? std::string() : ::sqlite3_errmsg(connection->handle);
     ::sqlite3_reset(statement.get());
     ::sqlite3_clear_bindings(statement.get());

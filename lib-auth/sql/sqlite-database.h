@@ -46,8 +46,8 @@ private:
                const std::vector<std::string>& parameters, const std::function<bool(const SqlRow&)>& visit);
 
     const std::string path_, log_path_;
-    std::atomic<bool> is_slow_{false};  // the last query took long
-    std::mutex mutex_;                  // guards idle_
+    std::atomic<unsigned> slow_in_a_row_{0};  // queries that took long; one alone may be another process's fault
+    std::mutex mutex_;                        // guards idle_
     std::vector<std::unique_ptr<Connection>> idle_;
 };
 
