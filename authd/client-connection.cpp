@@ -130,8 +130,10 @@ void ClientConnection::handle_auth(std::string_view line) {
     const auto& offered = server_.engine()->settings().mechanisms;
     const MechanismSpec* spec = find_mechanism(parsed->auth.mechanism);
     if (!spec || !may_use(*spec) || std::find(offered.begin(), offered.end(), spec->name) == offered.end())
-        return cut_off(
-            fmt::format("requested unsupported authentication mechanism {}", parsed->auth.mechanism.substr(0, 40)));
+        // Offered until a reload, maybe: then the others of this connection shall not suffer for it.
+        return is_stale_ ? refuse_now(id, "\tcode=auth_mech_invalid")
+                         : cut_off(fmt::format("requested unsupported authentication mechanism {}",
+                                               parsed->auth.mechanism.substr(0, 40)));
     if (attempts_.size() >= kAttemptLimit)
         return refuse_now(id, "\tcode=temp_fail\treason=Too many authentication requests at once");
     std::optional<std::string> response;
@@ -171,7 +173,25 @@ void ClientConnection::refuse_now(std::uint32_t id, std::string_view fields) {
 
 void ClientConnection::send(std::string_view line) { lines_->write(line); }
 
-void ClientConnection::attempt_ended(std::uint32_t id) { attempts_.erase(id); }
+void ClientConnection::attempt_ended(std::uint32_t id) {
+    attempts_.erase(id);
+    if (!is_stale_) return;
+    // Not at once: its last line is still to be sent.
+    server_.loop().post([this, alive = std::weak_ptr<int>(alive_)] {
+        if (!alive.expired()) close_if_stale();
+    });
+}
+
+void ClientConnection::mechanisms_changed() {
+    is_stale_ = true;
+    close_if_stale();
+}
+
+void ClientConnection::close_if_stale() {
+    if (!is_stale_ || !attempts_.empty() || !lines_->is_open()) return;
+    lines_->close();
+    ended("auth_mechanisms have changed");
+}
 
 void ClientConnection::login_proven(std::uint32_t id, AuthRequest&& auth,
                                     const std::shared_ptr<const AuthEngine>& engine) {

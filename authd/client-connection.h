@@ -23,6 +23,8 @@ public:
     bool is_open() const { return lines_ && lines_->is_open(); }
     bool is_login() const { return protocol_ == AuthProtocol::Login; }
     std::uint32_t client_pid() const { return client_pid_; }
+    // The greeting is no longer true, and the protocol has no way to say so: closes as soon as no login is under way.
+    void mechanisms_changed();
     // Ends every attempt as a temporary failure.
     void fail_attempts();
 
@@ -36,6 +38,7 @@ private:
     bool may_use(const MechanismSpec& spec) const;
     void forget_certificate(AuthRequest& auth);
     void refuse_now(std::uint32_t id, std::string_view fields);
+    void close_if_stale();
     void abandon_attempts();
     void cut_off(const std::string& why);
     void ended(const std::string& why);
@@ -50,6 +53,8 @@ private:
     const AuthProtocol protocol_;
     const bool is_believed_about_certificates_;
     bool has_warned_of_certificates_ = false;
+    bool is_stale_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // expires with this object, for tasks of the loop
     std::string cookie_;
     std::uint32_t client_pid_ = 0;
     std::optional<unsigned> minor_version_;

@@ -59,9 +59,12 @@ Status AuthServer::use_settings(const AuthSettings& settings, const ServiceAuthS
     std::unordered_map<std::string, std::shared_ptr<const AuthEngine>> others;
     for (const auto& [service, own] : services)
         others[service] = own == settings ? fresh : TRY(AuthEngine::create(own, context_, fresh.get()));
+    const bool offers_others = engine_ && engine_->settings().mechanisms != fresh->settings().mechanisms;
     engine_ = std::move(fresh);
     service_engines_ = std::move(others);
     slow_work_.set_lane_threads(settings.worker_count);
+    if (offers_others)
+        for (auto& [number, connection] : clients_) connection->mechanisms_changed();
     return {};
 }
 

@@ -104,11 +104,17 @@ void AuthClient::Impl::connect() {
 
 void AuthClient::Impl::lost(const std::string& why) {
     bool was_ready = ready;
-    if (was_ready) log_warning(fmt::format("auth: lost connection to {}: {}", path, why));
+    if (!requests.empty()) log_warning(fmt::format("auth: lost connection to {}: {}", path, why));
     ready = false;
     // The connection's own callback may be running: let it go after that.
     loop.post([dead = std::shared_ptr<LineConnection>(std::move(connection))] {});
-    schedule_retry();
+    // authd closes connections after a reload that offers other mechanisms: it is there, so nobody has to wait.
+    if (was_ready) retry = loop.after(std::chrono::milliseconds(0), [this] {
+        retry.reset();
+        connect();
+        if (!connection && on_state) on_state(false);
+    });
+    else schedule_retry();
     auto failed = std::move(requests);
     requests.clear();
     std::weak_ptr<int> still_here = alive;
@@ -116,7 +122,7 @@ void AuthClient::Impl::lost(const std::string& why) {
         callback(temporary_failure());
         if (still_here.expired()) return;
     }
-    if (on_state) on_state(false);  // also when it was never ready: clients are waiting for it
+    if (!was_ready && on_state) on_state(false);  // clients are waiting for it
 }
 
 void AuthClient::Impl::handle_reply(const std::vector<std::string_view>& fields) {

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import case, sasl, simple, tlspipe
 from harness.authclient import AuthClient
 from harness.mail import Connection, make_certificate
+from harness.server import wait_for
 from harness.simple import PASSWORD, USER
 from harness.tlspipe import BoundConnection
 
@@ -183,6 +184,35 @@ def test_only_login_sockets_speak_of_bindings():
                   "tls-exporter", "tls-server-end-point=00"):
         login = AuthClient("/run/dovecot/login/login")
         assert login.reply(login.begin("SCRAM-SHA-256-PLUS", "service=imap\t" + wrong)).kind == "CLOSED", wrong
+
+
+def test_a_reload_that_offers_other_mechanisms_is_seen_and_ends_no_login():
+    server = state["server"]
+    mark = len(server.log())
+    waiting = Connection(143)
+    waiting.line()
+    waiting.send("a AUTHENTICATE SCRAM-SHA-256")
+    assert waiting.line() == "+ "
+    server.write_config(simple.CONFIG + "auth_mechanisms = plain login\nauth_failure_delay = 0\n")
+    server.reload()
+
+    def greeting():
+        client = Connection(143)
+        line = client.line()
+        client.close()
+        return line
+    scram = sasl.ScramSha256(USER, PASSWORD)
+    server.wait_log("SIGHUP received")
+    waiting.send(base64.b64encode(scram.initial()).decode())
+    while (line := waiting.line()).startswith("+"):
+        waiting.send(base64.b64encode(scram.respond(base64.b64decode(line[2:]))).decode())
+    assert line.startswith("* CAPABILITY") or line.startswith("a OK"), line
+    wait_for(lambda: "AUTH=LOGIN]" in greeting() and "SCRAM" not in greeting(), "the new mechanisms are announced")
+    client = Connection(143)
+    client.line()
+    assert client.command(f"a LOGIN {USER} {PASSWORD}")[-1].startswith("a OK")
+    log = server.log()[mark:]
+    assert "BUG: Authentication client" not in log and "lost connection" not in log, log
 
 
 CLEANUP = [lambda: state["server"].stop()]
