@@ -5,9 +5,11 @@
 //   value    string text, string written, u64 number, u32 file, u32 line, u8 is_set
 //   block    u8 kind, string name, u32 file, u32 line, u8 is_default, u32 n (u16 row, value)*, u32 n (string, value)*,
 //            u32 n block*            (at most kDepth blocks deep)
-//   config   "CULVER-SETTINGS 1\n", string path, u32 n string* (files), u32 n scope*
+//   config   "CULVER-SETTINGS 1 " and the table's fingerprint, LF, string path, u32 n string* (files), u32 n scope*
 //   scope    string protocol, local_name, local, remote, u32 file, u32 line, block
 #include <cstring>
+
+#include <fmt/format.h>
 
 #include "lib-config/settings-data.h"
 
@@ -15,7 +17,23 @@ namespace culver::config {
 
 namespace {
 
-constexpr std::string_view kMagic = "CULVER-SETTINGS 1\n";
+// Values go by the row of their setting, so both ends must know the same settings in the same order: after an upgrade a
+// new service beside the old master would read one setting's value as another's.
+const std::string& magic() {
+    static const std::string text = [] {
+        std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+        auto mix = [&](std::string_view name) {
+            for (unsigned char c : name) hash = (hash ^ c) * 1099511628211u;
+            hash = (hash ^ 0xff) * 1099511628211u;
+        };
+        for (std::size_t kind = 0; kind < kBlockKinds; ++kind) {
+            for (const SettingSpec& spec : block_spec(static_cast<BlockKind>(kind)).settings) mix(spec.name);
+            mix({});
+        }
+        return fmt::format("CULVER-SETTINGS 1 {:016x}\n", hash);
+    }();
+    return text;
+}
 constexpr unsigned kDepth = 4;
 
 class Writer {
@@ -170,7 +188,7 @@ private:
 
 std::string serialize_config(const Config& config, Secrets secrets) {
     Writer out(secrets);
-    out.bytes(kMagic);
+    out.bytes(magic());
     out.text(config.path);
     out.number(static_cast<std::uint32_t>(config.files.size()));
     for (const auto& file : config.files) out.text(file);
@@ -191,7 +209,7 @@ std::string serialize_config(const Config& config, Secrets secrets) {
 Result<std::shared_ptr<Config>> deserialize_config(std::string_view bytes) {
     Reader in(bytes);
     auto config = std::make_shared<Config>();
-    in.expect(kMagic);
+    in.expect(magic());
     config->path = in.text();
     config->files.clear();
     for (auto left = in.count(); left > 0 && !in.failed(); --left) config->files.push_back(in.text());

@@ -10,8 +10,9 @@ using enum Support;
 constexpr SettingSpec kRows[] = {
     {"auth_anonymous_username", Text, "anonymous", Acts, "User name that anonymous logins get.", Area::Auth},
     {"auth_app_password_required", Text, "no", Acts,
-     "Logins that must use an app password: no, yes, or a list of services.", Area::Auth},
-    {"auth_app_passwords", Text, "", Acts, "SQLite file of app passwords; empty = none.", Area::Auth},
+     "Logins that must use an app password: no, yes, or a list of services. Culver's own.", Area::Auth},
+    {"auth_app_passwords", Text, "", Acts, "SQLite file of app passwords; empty = none. Culver's own.",
+     Area::Auth},
     {"auth_cache_negative_ttl", Time, "1 hours", Acts,
      "How long the cache remembers that a user is unknown or the password wrong.", Area::Auth},
     {"auth_cache_size", Size, "0", Acts, "Memory for the cache of password look-ups; 0 = no cache.", Area::Auth},
