@@ -64,8 +64,9 @@ def compare(name):
 
 
 def compare_defaults():
-    """-a of an empty file: only the settings of Culver's own processes differ."""
+    """-a of an empty file: only the settings of Culver's own processes differ, and those that Dovecot does not have."""
     expected = {"client_limit", "service_count"}
+    own = {"auth_app_password_required", "auth_app_passwords", "auth_password_upgrade_scheme"}
     sides = [run(program, "empty.conf", ["-a"])[1] for program in (CULVER, DOVECOT)]
     known = {"managesieve"}
     blocks = []
@@ -82,7 +83,8 @@ def compare_defaults():
             found.setdefault(key, []).append(line)
         blocks.append({k: v for k, v in found.items() if not any(word in k for word in known)})
     wrong = [key for key in set(blocks[0]) | set(blocks[1])
-             if blocks[0].get(key) != blocks[1].get(key) and key.split()[-1] not in expected]
+             if blocks[0].get(key) != blocks[1].get(key) and key.split()[-1] not in expected | own]
+    wrong += [f"{name} is Dovecot's too" for name in own if f" {name}" in blocks[1]]
     print("FAIL defaults differ: " + ", ".join(sorted(wrong)) if wrong else "ok defaults are Dovecot's")
     return not wrong
 
