@@ -73,11 +73,11 @@ ServiceAuthSettings service_auth_settings(const Settings& settings) {
     ServiceAuthSettings out;
     std::string other = "other";
     for (const std::string& name : settings.protocol_names()) {
-        out.emplace_back(name, AuthSettings::from(*settings.for_filter({.protocol = name})));
+        out.emplace_back(name, AuthSettings::from(*settings.for_filter({name, {}, {}, {}})));
         other += '-' + name;
     }
     // A service that no block names: only blocks like `protocol !imap` apply.
-    if (!out.empty()) out.emplace_back("", AuthSettings::from(*settings.for_filter({.protocol = other})));
+    if (!out.empty()) out.emplace_back("", AuthSettings::from(*settings.for_filter({other, {}, {}, {}})));
     return out;
 }
 

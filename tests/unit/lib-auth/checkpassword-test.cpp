@@ -270,7 +270,9 @@ TEST_F(CheckpasswordDriver, WantsAWholePath) {
         PassDbSettings settings;
         settings.args = args;
         for (const auto& driver : passdb_drivers())
-            if (driver.name == "checkpassword") EXPECT_FALSE(driver.make(settings, context)) << args;
+            if (driver.name == "checkpassword") {
+                EXPECT_FALSE(driver.make(settings, context)) << args;
+            }
     }
 }
 

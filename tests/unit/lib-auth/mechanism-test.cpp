@@ -46,7 +46,8 @@ TEST(Mechanism, EveryOneSurvivesAnyBytes) {
                 SaslStep step = mechanism->step(bytes);
                 for (int i = 0; i < 3 && step.kind == SaslStep::Kind::Challenge; ++i) step = mechanism->step(bytes);
                 if (step.kind == SaslStep::Kind::NeedCredentials) mechanism->with_credentials("{PLAIN}x");
-                if (spec.name != "ANONYMOUS") EXPECT_NE(step.kind, SaslStep::Kind::Success) << spec.name;
+                if (spec.name == "ANONYMOUS") continue;
+                EXPECT_NE(step.kind, SaslStep::Kind::Success) << spec.name;
             }
         }
     }
@@ -75,7 +76,7 @@ TEST(Mechanism, CramMd5ProvesThePassword) {
 SaslStep scram_login(std::string_view name, Digest kind, const std::string& entry, const std::string& password,
                      const std::string& header = "n,,", const std::string& user = "alice") {
     auto mechanism = make(name);
-    return ScramClient{.kind = kind, .password = password, .user = user, .header = header}.log_in(*mechanism, entry);
+    return ScramClient{.kind = kind, .password = password, .user = user, .header = header, .binding = {}}.log_in(*mechanism, entry);
 }
 
 TEST(Mechanism, ScramProvesThePasswordBothWays) {

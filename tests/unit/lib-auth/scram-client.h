@@ -38,8 +38,9 @@ struct ScramClient {
         std::string signature = schemes::hmac(kind, keys.stored_key, message);
         for (std::size_t k = 0; k < proof.size(); ++k) proof[k] = static_cast<char>(proof[k] ^ signature[k]);
         SaslStep last = mechanism.step(without + ",p=" + base64_encode(proof));
-        if (last.kind == SaslStep::Kind::Success)
+        if (last.kind == SaslStep::Kind::Success) {
             EXPECT_EQ(last.data, "v=" + base64_encode(schemes::hmac(kind, keys.server_key, message)));
+        }
         return last;
     }
 

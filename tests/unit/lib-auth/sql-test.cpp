@@ -142,7 +142,9 @@ protected:
         EXPECT_TRUE(engine->set_user(request, user));
         auto walk = engine->start_verify(request, SecretString(password));
         auto result = engine->advance(*walk, Work::Cheap);
-        if (!result) EXPECT_EQ(AuthEngine::wanted_work(*walk), Work::Blocking);
+        if (!result) {
+            EXPECT_EQ(AuthEngine::wanted_work(*walk), Work::Blocking);
+        }
         return result;
     }
     struct Lock {
