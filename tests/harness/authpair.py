@@ -167,6 +167,16 @@ class Peer:
         return parent == self.pid()
 
 
+def culver_alone(config):
+    """Culver's half of a pair by itself, started."""
+    build = build_directory()
+    os.makedirs(RUN, exist_ok=True)
+    peer = Peer("culver", f"{build}/sbin/dovecot", f"{build}/bin/doveadm")
+    peer.write_config(DEFAULTS + config)
+    peer.start()
+    return peer
+
+
 @dataclasses.dataclass
 class Accepted:
     """A difference that is meant. With `fits(what, theirs, ours)` it is accepted wherever that is true."""

@@ -39,6 +39,19 @@ def is_alive(pid):
         return False
 
 
+def pids_called(name):
+    """Living processes of that name in the private machine."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm") as file:
+                if file.read().strip() == name and is_alive(int(pid)):
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
 def port_is_open(port, address="127.0.0.1"):
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.settimeout(1)

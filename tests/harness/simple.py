@@ -8,25 +8,26 @@ from .server import Server, port_is_open, wait_for
 
 USER, PASSWORD = "bob@example.test", "secret"
 LMTP_SOCKET = "/run/dovecot/lmtp"
-CONFIG = """
+PASSDB = """passdb {
+  driver = passwd-file
+  args = scheme=PLAIN /etc/dovecot/users
+}"""
+CONFIG = f"""
 protocols = imap lmtp
 ssl = yes
 ssl_cert = </etc/dovecot/dovecot.pem
 ssl_key = </etc/dovecot/private/dovecot.pem
 disable_plaintext_auth = no
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN /etc/dovecot/users
-}
+{PASSDB}
 mail_uid = vmail
 mail_gid = vmail
 mail_home = /var/vmail/%d/%n
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 1000
-namespace inbox {
+namespace inbox {{
   inbox = yes
   separator = /
-}
+}}
 """
 
 

@@ -16,10 +16,6 @@ from harness.simple import PASSWORD, USER
 
 EVIL = "evil@example.test"
 ONE, TWO = "one@example.test", "two@example.test"
-FILE_PASSDB = """passdb {
-  driver = passwd-file
-  args = scheme=PLAIN /etc/dovecot/users
-}"""
 DATABASE = "/etc/dovecot/db/users.sqlite"
 HASHED = "/etc/dovecot/hashed"
 
@@ -30,8 +26,7 @@ def test_start():
 
 
 def with_passdbs(text, more=""):
-    assert FILE_PASSDB in simple.CONFIG
-    attack.reconfigure(simple.CONFIG.replace(FILE_PASSDB, text) + "auth_failure_delay = 0\n" + more)
+    attack.reconfigure(simple.CONFIG.replace(simple.PASSDB, text) + "auth_failure_delay = 0\n" + more)
 
 
 def test_cve_2025_59028_bytes_that_cannot_be_on_the_auth_socket():
@@ -146,10 +141,10 @@ def test_an_unknown_user_and_a_wrong_password_take_the_same_time():
 
 
 def test_cve_2022_30550_two_passdbs_with_the_same_arguments_keep_their_own_flags():
-    deny = FILE_PASSDB.replace("driver", f"deny = yes\n  username_filter = {EVIL}\n  driver", 1)
-    for passdbs in (deny + "\n" + FILE_PASSDB, FILE_PASSDB.replace("driver", f"username_filter = {ONE}\n  driver",
+    deny = simple.PASSDB.replace("driver", f"deny = yes\n  username_filter = {EVIL}\n  driver", 1)
+    for passdbs in (deny + "\n" + simple.PASSDB, simple.PASSDB.replace("driver", f"username_filter = {ONE}\n  driver",
                                                                    1) + "\n" + deny
-                    + "\n" + FILE_PASSDB):
+                    + "\n" + simple.PASSDB):
         with_passdbs(passdbs)
         client = AuthClient()
         for user in (USER, ONE):
@@ -162,7 +157,7 @@ def test_cve_2022_30550_a_master_passdb_lends_its_right_to_nobody():
     """The master's flag belongs to one passdb; its twin with the same file knows no masters."""
     private.install_file("/etc/dovecot/masters", "chief:topsecret\n")
     master = "passdb {\n  driver = passwd-file\n  args = scheme=PLAIN /etc/dovecot/masters\n  master = yes\n}"
-    with_passdbs(master + "\n" + FILE_PASSDB, "auth_master_user_separator = *\n")
+    with_passdbs(master + "\n" + simple.PASSDB, "auth_master_user_separator = *\n")
     client = AuthClient()
     assert client.plain(f"{USER}*chief", "topsecret").startswith("OK\t")
     for user, password in ((f"{USER}*{ONE}", PASSWORD), ("chief", "topsecret"), (f"{USER}*chief", PASSWORD),
@@ -271,7 +266,7 @@ def test_cve_2025_30189_the_cache_keeps_system_users_apart():
 
 
 def test_a_login_goes_on_working():
-    with_passdbs(FILE_PASSDB)
+    with_passdbs(simple.PASSDB)
     client = connect()
     assert client.command(f"a LOGIN {USER} {PASSWORD}")[-1].startswith("a OK")
     client.close()

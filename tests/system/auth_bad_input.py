@@ -12,9 +12,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
-from harness.authpair import DEFAULTS, Peer
+from harness.authpair import culver_alone
 from harness.authclient import LineSocket
-from harness.server import build_directory, wait_for
+from harness.server import wait_for
 
 USERS = "/etc/pair/users"
 DATABASE = "/etc/pair/db/users.sqlite"
@@ -42,13 +42,9 @@ state = {}
 
 
 def start(config):
-    build = build_directory()
     if "authd" in state:
         state["authd"].stop()
-    authd = state["authd"] = Peer("culver", f"{build}/sbin/dovecot", f"{build}/bin/doveadm")
-    os.makedirs("/run/pair", exist_ok=True)
-    authd.write_config(DEFAULTS + config)
-    authd.start()
+    authd = state["authd"] = culver_alone(config)
     authd.new_log()
     authd.auth()  # auth is started by its first client
     state["pids"] = authd.auth_pids()

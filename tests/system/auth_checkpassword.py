@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
 from harness.authpair import Accepted, Pair
-from harness.server import is_alive, wait_for
+from harness.server import is_alive, pids_called, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = "/etc/pair/programs"
@@ -317,19 +317,6 @@ def test_many_at_once():
         assert reply.get("code") is None, reply
 
 
-def helpers(peer, name):
-    """Pids of the processes of that name below the server's auth."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().strip() == name and is_alive(int(pid)):
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 def test_a_program_that_hangs_is_ended_with_its_children():
     pair = mirror()
     child_file = f"/var/tmp/seen/culver.child"
@@ -354,9 +341,9 @@ def test_a_program_that_hangs_is_ended_with_its_children():
 def test_helpers_that_are_killed_are_replaced():
     pair = mirror()
     assert pair.culver.auth().login(sasl.Plain("bob", "secret")).kind == "OK"
-    for pid in helpers(pair.culver, "auth-program"):
+    for pid in pids_called("auth-program"):
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not helpers(pair.culver, "auth-program"), "the helpers are gone")
+    wait_for(lambda: not pids_called("auth-program"), "the helpers are gone")
     assert pair.culver.auth().login(sasl.Plain("bob", "secret")).kind == "OK"
 
 

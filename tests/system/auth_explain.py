@@ -12,10 +12,6 @@ from harness.mail import Connection
 from harness.server import wait_for
 
 USER, MAIN = "bob@example.test", "secret"
-FILE_PASSDB = """passdb {
-  driver = passwd-file
-  args = scheme=PLAIN /etc/dovecot/users
-}"""
 GOOD = f"{USER}:{{PLAIN}}{MAIN}\n"
 state = {"network": 0}
 
@@ -25,11 +21,11 @@ def network():
     return f"127.{100 + state['network'] // 200}.{state['network'] % 200}.7"
 
 
-def configure(text=None, more="", passdb=FILE_PASSDB, users=GOOD):
+def configure(text=None, more="", passdb=simple.PASSDB, users=GOOD):
     """Another situation; what was in /var/vmail is gone."""
     subprocess.run("rm -rf /var/vmail/* ; chown vmail:vmail /var/vmail; chmod 0700 /var/vmail", shell=True, check=True)
     private.install_file("/etc/dovecot/users", users)
-    state["server"].restart((text or simple.CONFIG).replace(FILE_PASSDB, passdb) + "auth_failure_delay = 0\n" + more)
+    state["server"].restart((text or simple.CONFIG).replace(simple.PASSDB, passdb) + "auth_failure_delay = 0\n" + more)
     wait_for(lambda: os.path.exists("/run/dovecot/auth-client"), "the server is up")
 
 
@@ -129,7 +125,7 @@ def test_a_mechanism_that_cannot_use_the_stored_password():
 
 def test_a_user_who_is_denied():
     private.install_file("/etc/dovecot/denied", f"{USER}\n")
-    configure(passdb="passdb {\n  driver = passwd-file\n  deny = yes\n  args = /etc/dovecot/denied\n}\n" + FILE_PASSDB)
+    configure(passdb="passdb {\n  driver = passwd-file\n  deny = yes\n  args = /etc/dovecot/denied\n}\n" + simple.PASSDB)
     explain(77, "deny = yes: this user is refused", "not asked: passdb 1 has the last word", "a passdb with deny = yes")
     assert not log_in()
 
@@ -150,11 +146,11 @@ def test_nologin():
 
 
 def test_result_rules_that_let_nobody_in():
-    configure(passdb=FILE_PASSDB.replace("}", "  result_success = continue\n}"))
+    configure(passdb=simple.PASSDB.replace("}", "  result_success = continue\n}"))
     explain(77, "result_success = continue: and no passdb is left", "result rules of the passdbs")
     assert not log_in()
-    second = FILE_PASSDB.replace("}", "  skip = authenticated\n}")
-    configure(passdb=FILE_PASSDB.replace("}", "  result_success = continue-ok\n}") + "\n" + second)
+    second = simple.PASSDB.replace("}", "  skip = authenticated\n}")
+    configure(passdb=simple.PASSDB.replace("}", "  result_success = continue-ok\n}") + "\n" + second)
     explain(0, "result_success = continue-ok: the next passdb is asked, so far it is a yes",
             "not asked: skip = authenticated, and a passdb above has said yes")
     assert log_in()
@@ -163,7 +159,7 @@ def test_result_rules_that_let_nobody_in():
 def test_fields_from_a_passdb_that_lets_nobody_in():
     private.install_file("/etc/dovecot/fields", f"{USER}:::::::noauthenticate allow_nets=127.0.0.0/8\n")
     first = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/fields\n}\n"
-    configure(passdb=first + FILE_PASSDB)
+    configure(passdb=first + simple.PASSDB)
     explain(0, "noauthenticate: this passdb only adds fields", "noauthenticate: the next passdb is asked")
     assert log_in()
     configure(passdb=first)
@@ -174,17 +170,17 @@ def test_fields_from_a_passdb_that_lets_nobody_in():
 def test_a_second_passdb_that_has_the_right_password():
     private.install_file("/etc/dovecot/second", f"{USER}:{{PLAIN}}{MAIN}\n")
     second = "\npassdb {\n  driver = passwd-file\n  args = /etc/dovecot/second\n}\n"
-    configure(users=f"{USER}:{{PLAIN}}other\n", passdb=FILE_PASSDB + second)
+    configure(users=f"{USER}:{{PLAIN}}other\n", passdb=simple.PASSDB + second)
     explain(0, "the password given does not match", "result_failure = continue: the next passdb is asked",
             "the password given matches", "passdbs together: passwd-file(/etc/dovecot/users): ", user=(USER, MAIN))
     assert log_in()
 
 
 def test_filters_that_leave_the_user_out():
-    configure(passdb=FILE_PASSDB.replace("}", "  username_filter = *@other.test\n}"))
+    configure(passdb=simple.PASSDB.replace("}", "  username_filter = *@other.test\n}"))
     explain(75, "no passdb is asked for it", "not asked: username_filter = *@other.test leaves bob@example.test out")
     assert not log_in()
-    configure(passdb=FILE_PASSDB.replace("}", "  mechanisms = cram-md5\n}"), more="auth_mechanisms = plain cram-md5\n")
+    configure(passdb=simple.PASSDB.replace("}", "  mechanisms = cram-md5\n}"), more="auth_mechanisms = plain cram-md5\n")
     explain(75, "not asked: mechanisms = cram-md5, but this login uses PLAIN")
     explain(0, "knows this user", args=("-x", "mech=cram-md5"))
     assert not log_in()
@@ -294,7 +290,7 @@ def test_an_app_password_is_needed():
 
 def test_a_master_user():
     private.install_file("/etc/dovecot/masters", "boss:{PLAIN}master\n")
-    configure(passdb="passdb {\n  driver = passwd-file\n  master = yes\n  args = /etc/dovecot/masters\n}\n" + FILE_PASSDB,
+    configure(passdb="passdb {\n  driver = passwd-file\n  master = yes\n  args = /etc/dovecot/masters\n}\n" + simple.PASSDB,
               more="auth_master_user_separator = *\n")
     explain(0, "boss logs in as bob@example.test", "this is a master login: only master = yes is asked",
             "home: /var/vmail/example.test/bob", user=f"{USER}*boss")

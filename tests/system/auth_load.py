@@ -19,10 +19,6 @@ from harness.attack import AuthClient, bounds
 from harness.mail import Connection
 from harness.simple import PASSWORD, USER
 
-FILE_PASSDB = """passdb {
-  driver = passwd-file
-  args = scheme=PLAIN /etc/dovecot/users
-}"""
 HASHED = "/etc/dovecot/hashed"
 DATABASE = "/etc/dovecot/db/users.sqlite"
 SQL_PASSDB = "passdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf.ext\n}"
@@ -36,8 +32,7 @@ def hash_of(password, rounds=5000):
 
 
 def with_passdb(passdb, more="auth_failure_delay = 2 secs\n"):
-    assert FILE_PASSDB in simple.CONFIG
-    attack.reconfigure(simple.CONFIG.replace(FILE_PASSDB, passdb) + more)
+    attack.reconfigure(simple.CONFIG.replace(simple.PASSDB, passdb) + more)
 
 
 def test_start():
@@ -120,7 +115,7 @@ def floods():
 
 
 def test_a_flood_of_wrong_passwords_does_not_delay_the_right_ones():
-    with_passdb(FILE_PASSDB)
+    with_passdb(simple.PASSDB)
     with bounds(cpu_seconds=60):
         floods()
 
@@ -141,7 +136,7 @@ def plain(user, password):
 
 
 def test_penalties_count_over_all_services_and_are_told_in_words():
-    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n")
+    with_passdb(simple.PASSDB, "auth_failure_delay = 0\n")
     client = Connection(143, source="127.77.1.1")
     client.line()
     assert client.command(f"a LOGIN {USER} one")[-1].startswith("a NO")
@@ -170,7 +165,7 @@ def test_penalties_count_over_all_services_and_are_told_in_words():
 
 
 def test_penalties_take_a_network_of_ipv6_together():
-    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n")
+    with_passdb(simple.PASSDB, "auth_failure_delay = 0\n")
     client = AuthClient()
     assert client.plain(USER, "wrong", "rip=2001:db8:1:2::1").startswith("FAIL\t")
     assert [row.split("\t")[0] for row in penalties()] == ["2001:db8:1:2::/64"]
@@ -184,7 +179,7 @@ def test_penalties_take_a_network_of_ipv6_together():
 
 
 def test_penalties_can_be_switched_off_as_with_dovecot():
-    with_passdb(FILE_PASSDB, "auth_failure_delay = 0\n"
+    with_passdb(simple.PASSDB, "auth_failure_delay = 0\n"
                              "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n")
     client = AuthClient()
     start = time.monotonic()
@@ -194,7 +189,7 @@ def test_penalties_can_be_switched_off_as_with_dovecot():
 
 
 def test_a_thousand_guesses_sent_at_once_are_not_compared_at_once():
-    for passdb in (FILE_PASSDB, HASHED_PASSDB):
+    for passdb in (simple.PASSDB, HASHED_PASSDB):
         with_passdb(passdb, "auth_failure_delay = 0\n")
         with bounds(cpu_seconds=20):
             client, other = AuthClient(), AuthClient()
@@ -300,7 +295,7 @@ def test_an_unknown_user_and_a_wrong_password_take_the_same_time_everywhere():
     slow_file = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/slow\n}"
     cache_on = "auth_cache_size = 1M\n"
     for cache in ("", cache_on):
-        for name, passdb, bound in (("PLAIN", FILE_PASSDB, 1), ("SHA512-CRYPT", slow_file, 5),
+        for name, passdb, bound in (("PLAIN", simple.PASSDB, 1), ("SHA512-CRYPT", slow_file, 5),
                                     ("SQL, PLAIN", PASSWORD, 1), ("SQL, SHA512-CRYPT", stored, 5)):
             if name.startswith("SQL"):
                 make_database(password=passdb)
@@ -312,7 +307,7 @@ def test_an_unknown_user_and_a_wrong_password_take_the_same_time_everywhere():
 
 
 def test_a_login_goes_on_working():
-    with_passdb(FILE_PASSDB)
+    with_passdb(simple.PASSDB)
     client = attack.connect()
     assert client.command(f"a LOGIN {USER} {PASSWORD}")[-1].startswith("a OK")
     client.close()

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
 from harness.authpair import Accepted, Pair
-from harness.server import is_alive, wait_for
+from harness.server import is_alive, pids_called, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CODES = """success open_err symbol_err service_err system_err buf_err perm_denied auth_err cred_insufficient
@@ -270,18 +270,6 @@ def test_modules_that_hang():
     os.unlink(HANG)
     assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("hang")).kind == "OK"
     assert pair.culver.auth_pids() == auth, "auth was not started again"
-
-
-def pids_called(name):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().strip() == name and is_alive(int(pid)):
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
 
 
 def test_the_supervisor_is_killed():

@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
-from harness.authpair import DEFAULTS, Peer
+from harness.authpair import culver_alone
 from harness.mail import Connection, make_certificate, swaks
 from harness.postfix import Postfix
 from harness.server import build_directory, port_is_open, wait_for
@@ -94,13 +94,9 @@ class Smtp(Connection):
 
 
 def start_authd(config):
-    build = build_directory()
     if "authd" in state:
         state["authd"].stop()
-    authd = state["authd"] = Peer("culver", f"{build}/sbin/dovecot", f"{build}/bin/doveadm")
-    os.makedirs("/run/pair", exist_ok=True)
-    authd.write_config(DEFAULTS + config)
-    authd.start()
+    authd = state["authd"] = culver_alone(config)
     wait_for(authd_answers, "authd answers", 15)
     return authd
 
