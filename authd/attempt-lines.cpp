@@ -11,8 +11,7 @@ constexpr std::string_view kOfAnOk[] = {"nologin", "proxy", "proxy_maybe", "prox
 // Who it was in the beginning, unless a database says otherwise.
 void append_names(std::string& line, const AuthRequest& auth) {
     bool changed = auth.translated_user.empty() || auth.user != auth.original_user;
-    if (changed && !auth.fields.contains("original_user"))
-        append_auth_field(line, "original_user", auth.original_user);
+    if (changed && !auth.fields.contains("original_user")) append_auth_field(line, "original_user", auth.original_user);
     if (!auth.master_user.empty() && !auth.fields.contains("auth_user"))
         append_auth_field(line, "auth_user", auth.master_user);
 }

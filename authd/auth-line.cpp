@@ -40,7 +40,8 @@ bool set_request_field(AuthRequest& request, std::string_view key, std::string_v
             if (field.empty() || request.fields.size() >= kForwardLimit) continue;
             std::size_t equals = field.find('=');
             request.fields.set(fmt::format("forward_{}", field.substr(0, equals)),
-                               equals == field.npos ? std::string_view() : field.substr(equals + 1), equals != field.npos);
+                               equals == field.npos ? std::string_view() : field.substr(equals + 1),
+                               equals != field.npos);
         }
         return true;
     }

@@ -1,11 +1,10 @@
 #include "authd/client-connection.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "authd/auth-line.h"
 #include "authd/peer-trust.h"
@@ -38,7 +37,8 @@ ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, Uni
     std::string greeting = "VERSION\t1\t2\n";
     for (const std::string& name : server_.engine()->settings().mechanisms) {
         const MechanismSpec* spec = find_mechanism(name);
-        if (spec && may_use(*spec)) greeting += fmt::format("MECH\t{}{}{}\n", spec->name, spec->flags.empty() ? "" : "\t", spec->flags);
+        if (spec && may_use(*spec))
+            greeting += fmt::format("MECH\t{}{}{}\n", spec->name, spec->flags.empty() ? "" : "\t", spec->flags);
     }
     // All of it at once: Exim reads up to DONE before it says a word.
     greeting += fmt::format("SPID\t{}\nCUID\t{}\nCOOKIE\t{}\nDONE\n", ::getpid(), number_, cookie_);
@@ -52,9 +52,10 @@ void ClientConnection::forget_certificate(AuthRequest& auth) {
     const AuthSettings& settings = server_.engine()->settings();
     const bool matters = settings.ssl_require_client_cert || settings.ssl_username_from_cert;
     if (matters && auth.valid_client_cert && !std::exchange(has_warned_of_certificates_, true))
-        log_warning(fmt::format("auth client {} speaks of client certificates on a socket that is open to everybody; "
-                                "they are not believed: give the socket a mode like 0660, and the client's group",
-                                client_pid_));
+        log_warning(
+            fmt::format("auth client {} speaks of client certificates on a socket that is open to everybody; "
+                        "they are not believed: give the socket a mode like 0660, and the client's group",
+                        client_pid_));
     auth.valid_client_cert = false;
     auth.cert_username.clear();
 }
@@ -139,8 +140,7 @@ void ClientConnection::handle_auth(std::string_view line) {
     std::optional<std::string> response;
     if (parsed->base64_response) {
         response = base64_decode(*parsed->base64_response);
-        if (!response)
-            return refuse_now(id, "\tcode=invalid_base64\treason=Invalid base64 data in initial response");
+        if (!response) return refuse_now(id, "\tcode=invalid_base64\treason=Invalid base64 data in initial response");
     }
     auto attempt = std::make_shared<LoginAttempt>(server_, static_cast<AttemptPeer&>(*this), std::move(*parsed), *spec);
     attempts_[id] = attempt;

@@ -1,12 +1,12 @@
 // FairQueue: jobs that wait for a thread. Networks take turns, so that nobody gets more by asking more often.
 //
 // Three standings: users who have logged in from that network before go first, addresses that guess passwords last; a
-// better standing is preferred for a bounded number of turns, so that each moves on. Within a standing the networks take
-// turns, within a network it is first come, first served. When many networks wait for their first turn, every third turn
-// is the newest one's: in a flood from everywhere the guesses of a second ago are as good as lost, and whoever comes now is
-// answered as ever. Bounded per network and in total: when all places are taken
-// the newest job of the greediest network of the worst standing has to go; one of a known user never does, once it has a
-// place. Not thread-safe.
+// better standing is preferred for a bounded number of turns, so that each moves on. Within a standing the networks
+// take turns, within a network it is first come, first served. When many networks wait for their first turn, every
+// third turn is the newest one's: in a flood from everywhere the guesses of a second ago are as good as lost, and
+// whoever comes now is answered as ever. Bounded per network and in total: when all places are taken the newest job of
+// the greediest network of the worst standing has to go; one of a known user never does, once it has a place. Not
+// thread-safe.
 #pragma once
 
 #include <array>

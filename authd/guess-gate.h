@@ -1,7 +1,7 @@
 // GuessGate: how many guesses of one address may be compared at once.
 //
-// A penalty is known only when a guess has failed. So the guesses of one address (as PenaltyBox counts them) that need a
-// thread are let through a few at a time, one at a time once it has a penalty, and none while it is held; the others
+// A penalty is known only when a guess has failed. So the guesses of one address (as PenaltyBox counts them) that need
+// a thread are let through a few at a time, one at a time once it has a penalty, and none while it is held; the others
 // wait, users who have logged in from that network before the others. Bounded. One thread: the loop's.
 #pragma once
 

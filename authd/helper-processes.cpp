@@ -1,6 +1,7 @@
 // The side of authd; what runs in the forked processes is in helper-supervisor.cpp.
 #include "authd/helper-processes.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-
-#include <fmt/format.h>
 
 #include "authd/helper-supervisor.h"
 #include "lib-net/event-loop.h"
@@ -91,8 +90,8 @@ Status HelperProcesses::take_turn(Kind& kind) {
     bool free = turn_free_.wait_for(lock, kPatience, [&] { return stopped_ || kind.working < kind.at_once; });
     if (stopped_) return fail(ErrorCode::Unavailable, "auth is ending");
     if (!free)
-        return fail(ErrorCode::Unavailable, fmt::format("all {} processes were busy for {} secs", kind.at_once,
-                                                        kPatience.count()));
+        return fail(ErrorCode::Unavailable,
+                    fmt::format("all {} processes were busy for {} secs", kind.at_once, kPatience.count()));
     ++kind.working;
     return {};
 }

@@ -31,10 +31,10 @@ struct HelperAnswer {
 
 // One kind of helpers. The functions run in the forked processes only, with one thread.
 struct HelperKind {
-    std::string process_name;  // for ps; at most 15 bytes count
+    std::string process_name;       // for ps; at most 15 bytes count
     std::function<bool()> prepare;  // becomes whoever the helper shall be; false: it must not be used
     std::function<HelperAnswer(std::string_view question)> answer;
-    unsigned seconds = 60;    // for one answer
+    unsigned seconds = 60;     // for one answer
     std::size_t at_once = 30;  // helpers at work; who asks beyond that waits a while
 };
 

@@ -10,12 +10,9 @@ namespace culver {
 namespace {
 std::string action_of(const PolicyDecision& decision) {
     switch (decision.action) {
-        case PolicyDecision::Action::Continue:
-            return "continue";
-        case PolicyDecision::Action::Reject:
-            return "drop connection";
-        case PolicyDecision::Action::Tarpit:
-            return fmt::format("tarpit {} second(s)", decision.tarpit.count());
+        case PolicyDecision::Action::Continue: return "continue";
+        case PolicyDecision::Action::Reject: return "drop connection";
+        case PolicyDecision::Action::Tarpit: return fmt::format("tarpit {} second(s)", decision.tarpit.count());
     }
     return {};
 }

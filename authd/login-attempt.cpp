@@ -1,8 +1,8 @@
 #include "authd/login-attempt.h"
 
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 
 #include "authd/attempt-lines.h"
 #include "lib-auth/proxy-fields.h"
@@ -53,12 +53,13 @@ std::string_view LoginAttempt::certificate_problem() const {
     const AuthSettings& settings = engine_->settings();
     if (!settings.ssl_require_client_cert) return {};
     if (!auth_.valid_client_cert) return "Client didn't present valid SSL certificate";
-    if (settings.ssl_username_from_cert && auth_.cert_username.empty()) return "SSL certificate didn't contain username";
+    if (settings.ssl_username_from_cert && auth_.cert_username.empty())
+        return "SSL certificate didn't contain username";
     return {};
 }
 
-// Goes on once the address is not held. It is looked at again each time: of all that were held together the first one to
-// fail holds the others, and an attempt that was begun before that is held at its next message.
+// Goes on once the address is not held. It is looked at again each time: of all that were held together the first one
+// to fail holds the others, and an attempt that was begun before that is held at its next message.
 void LoginAttempt::when_let_in(void (LoginAttempt::*next)()) {
     auto now = EventLoop::Clock::now();
     auto hold = auth_.no_penalty ? std::chrono::milliseconds(0) : server_.penalties().hold(auth_.remote_ip, now);
@@ -205,8 +206,8 @@ void LoginAttempt::fetch_credentials() {
     bool accepted = server_.run(
         work, origin(std::move(lane)),
         [self = shared_from_this(), outcome] {
-            outcome->found = outcome->at_once ? std::move(*outcome->at_once)
-                                              : self->engine_->lookup_credentials(self->auth_);
+            outcome->found =
+                outcome->at_once ? std::move(*outcome->at_once) : self->engine_->lookup_credentials(self->auth_);
             if (outcome->found.result == AuthResult::Ok)
                 outcome->step = self->mechanism_->with_credentials(outcome->found.password.reveal());
         },

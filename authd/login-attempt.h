@@ -33,7 +33,8 @@ public:
     // True for login processes: what they hear about proxying is complete.
     virtual bool is_login_process() const = 0;
     // The login may be picked up by a mail process (login sockets).
-    virtual void login_proven(std::uint32_t id, AuthRequest&& auth, const std::shared_ptr<const AuthEngine>& engine) = 0;
+    virtual void login_proven(std::uint32_t id, AuthRequest&& auth,
+                              const std::shared_ptr<const AuthEngine>& engine) = 0;
 };
 
 class LoginAttempt final : public std::enable_shared_from_this<LoginAttempt> {
@@ -98,16 +99,17 @@ private:
     const bool final_response_ok_;
     const bool is_costly_;  // its mechanism derives keys: off the loop
     AuthRequest auth_;
-    std::shared_ptr<const AuthEngine> engine_;  // shared with the server: a reload must not pull it away under a request
+    std::shared_ptr<const AuthEngine>
+        engine_;  // shared with the server: a reload must not pull it away under a request
     std::unique_ptr<Mechanism> mechanism_;
-    std::optional<std::string> message_;                      // of the client, not fed yet
+    std::optional<std::string> message_;  // of the client, not fed yet
     std::optional<EventLoop::Clock::time_point> held_since_;
     State state_ = State::Held;
     unsigned steps_ = 0;
-    std::optional<SaslStep> proven_;                   // SendingFinal: the last message is on its way, OK follows its answer
-    AuthResult refusal_ = AuthResult::Mismatch;        // SendingRefusal: what FAIL will say
+    std::optional<SaslStep> proven_;             // SendingFinal: the last message is on its way, OK follows its answer
+    AuthResult refusal_ = AuthResult::Mismatch;  // SendingRefusal: what FAIL will say
     bool policy_rejected_ = false;
-    std::optional<EventLoop::TimerId> timer_;          // held, or waiting for the client
+    std::optional<EventLoop::TimerId> timer_;  // held, or waiting for the client
 };
 
 }  // namespace culver

@@ -1,12 +1,11 @@
 // auth: the one process that sees password databases (docs/auth-protocol.md, ARCHITECTURE.md).
+#include <fmt/format.h>
 #include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "authd/helper-processes.h"
 #include "authd/helper-users.h"
@@ -50,8 +49,8 @@ int main() {
     auto settings = self.settings();
     // While there is one thread and, as a rule, still root.
     const std::size_t at_once = AuthSettings::from(*settings).worker_count;
-    auto helpers = HelperProcesses::start({pam_helpers(become_worker(*settings), at_once),
-                                           program_helpers(become_auth_user(*settings), at_once)});
+    auto helpers = HelperProcesses::start(
+        {pam_helpers(become_worker(*settings), at_once), program_helpers(become_auth_user(*settings), at_once)});
     if (!helpers) {
         log_line(LogLevel::Fatal, helpers.error().detail);
         return 89;
@@ -73,9 +72,8 @@ int main() {
         return 89;
     }
     server.limit_connections(connection_limit(*settings), [&](bool full) { self.pause_listeners(full); });
-    self.watch_listeners([&](InheritedListener& listener) {
-        server.accept_from(listener.fd.get(), auth_protocol_of(listener.name));
-    });
+    self.watch_listeners(
+        [&](InheritedListener& listener) { server.accept_from(listener.fd.get(), auth_protocol_of(listener.name)); });
     self.on_reload([&] {
         auto fresh = self.settings();
         set_log_debug(fresh->boolean("auth_debug"));

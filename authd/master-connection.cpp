@@ -1,8 +1,7 @@
 #include "authd/master-connection.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "authd/auth-line.h"
 #include "lib-auth/password-scheme.h"
@@ -244,9 +243,8 @@ void MasterConnection::handle_list(std::string_view line) {
     if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
 }
 
-// PENALTY-LIST id: a line PENALTY id address level held distinct attempts forgotten (the times in milliseconds from now)
-// for each penalised address, then DONE id.
-// PENALTY-CLEAR id [address ...]: OK id count.
+// PENALTY-LIST id: a line PENALTY id address level held distinct attempts forgotten (the times in milliseconds from
+// now) for each penalised address, then DONE id. PENALTY-CLEAR id [address ...]: OK id count.
 void MasterConnection::handle_penalty(std::string_view line) {
     auto fields = split(line, '\t');
     auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
@@ -259,8 +257,8 @@ void MasterConnection::handle_penalty(std::string_view line) {
     }
     std::string out;
     for (const PenaltyBox::Entry& entry : box.list(EventLoop::Clock::now()))
-        out += fmt::format("PENALTY\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", *id, entry.address, entry.level,
-                           entry.left.count(), entry.distinct, entry.attempts, entry.forget.count());
+        out += fmt::format("PENALTY\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", *id, entry.address, entry.level, entry.left.count(),
+                           entry.distinct, entry.attempts, entry.forget.count());
     lines_->write(out + fmt::format("DONE\t{}\t\n", *id));
 }
 
@@ -291,8 +289,7 @@ void MasterConnection::handle_request(std::string_view line) {
         if (lookup->user.kind == UserResult::Kind::Found) {
             reply = fmt::format("USER\t{}\t{}", lookup->id, tab_escape(lookup->auth.user));
             lookup->auth.userdb_fields.append_to(reply);
-            if (!lookup->auth.master_user.empty())
-                append_auth_field(reply, "master_user", lookup->auth.master_user);
+            if (!lookup->auth.master_user.empty()) append_auth_field(reply, "master_user", lookup->auth.master_user);
             append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
             // Who proved himself, if that is not the name of the mailbox.
             const AuthRequest& auth = lookup->auth;

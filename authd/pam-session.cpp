@@ -33,18 +33,11 @@ int converse(int count, const pam_message** messages, pam_response** responses, 
     if (!answers) return PAM_BUF_ERR;
     for (int i = 0; i < count; ++i) {
         switch (messages[i]->msg_style) {
-            case PAM_PROMPT_ECHO_ON:
-                answers[i].resp = ::strdup(conversation.call->user.c_str());
-                break;
-            case PAM_PROMPT_ECHO_OFF:
-                answers[i].resp = ::strdup(conversation.call->password.c_str());
-                break;
+            case PAM_PROMPT_ECHO_ON: answers[i].resp = ::strdup(conversation.call->user.c_str()); break;
+            case PAM_PROMPT_ECHO_OFF: answers[i].resp = ::strdup(conversation.call->password.c_str()); break;
             case PAM_ERROR_MSG:
-            case PAM_TEXT_INFO:
-                conversation.show(messages[i]->msg);
-                break;
-            default:
-                break;
+            case PAM_TEXT_INFO: conversation.show(messages[i]->msg); break;
+            default: break;
         }
     }
     *responses = answers;  // PAM frees them

@@ -147,8 +147,7 @@ private:
         ssize_t size = ::read(fd.get(), buffer, sizeof buffer);
         if (size > 0)
             into.append(buffer, std::min(static_cast<std::size_t>(size), limit - std::min(limit, into.size())));
-        else if (size == 0)
-            fd.reset();
+        else if (size == 0) fd.reset();
         ::explicit_bzero(buffer, sizeof buffer);
     }
 

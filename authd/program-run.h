@@ -13,9 +13,9 @@ struct ProgramLimits {
     std::size_t errors = 4 * 1024;  // what is beyond is thrown away
 };
 
-// Descriptors 0 and 1 are /dev/null, 2 is captured, 3 gives the input, 4 takes the answer, others are closed; signals are
-// as by default. The program has a session of its own; when it breaks a limit, the whole group is killed. Blocks. For
-// processes with one thread.
+// Descriptors 0 and 1 are /dev/null, 2 is captured, 3 gives the input, 4 takes the answer, others are closed; signals
+// are as by default. The program has a session of its own; when it breaks a limit, the whole group is killed. Blocks.
+// For processes with one thread.
 ProgramResult run_program(const ProgramCall& call, const ProgramLimits& limits);
 
 }  // namespace culver

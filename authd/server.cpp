@@ -1,5 +1,6 @@
 #include "authd/server.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "authd/client-connection.h"
 #include "authd/login-attempt.h"
@@ -202,9 +201,11 @@ AuthServer::PickUp AuthServer::pick_up(std::uint32_t client_pid, std::uint32_t i
     forget_old_logins(EventLoop::Clock::now());
     auto it = logins_.find(std::uint64_t{client_pid} << 32 | id);
     if (it == logins_.end())
-        return {std::nullopt, fmt::format("Master requested auth for nonexistent client {} request {}", client_pid, id)};
+        return {std::nullopt,
+                fmt::format("Master requested auth for nonexistent client {} request {}", client_pid, id)};
     // A wrong cookie leaves the login for whom it is meant; a wrong process with the right cookie is an attack.
-    if (!equals_constant_time(it->second.cookie, cookie)) return {std::nullopt, "Master requested auth with a wrong cookie"};
+    if (!equals_constant_time(it->second.cookie, cookie))
+        return {std::nullopt, "Master requested auth with a wrong cookie"};
     ProvenLogin login = std::move(it->second.login);
     logins_.erase(it);
     if (session_pid && static_cast<pid_t>(*session_pid) != peer_pid)

@@ -54,7 +54,8 @@ ThreadPool& SlowWork::pool_for(const Task& task) {
 
 bool SlowWork::run(Work work, JobOrigin origin, std::function<void()> job, std::function<void()> done,
                    std::function<void()> refused) {
-    auto task = std::make_shared<Task>(Task{work, std::move(origin), std::move(job), std::move(done), std::move(refused)});
+    auto task =
+        std::make_shared<Task>(Task{work, std::move(origin), std::move(job), std::move(done), std::move(refused)});
     bool accepted;
     if (task->is_guess()) {
         bool is_known = known_.contains(task->origin.remote_ip, task->origin.user);

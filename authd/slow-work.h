@@ -23,8 +23,8 @@ namespace culver {
 
 // On whose behalf a job runs.
 struct JobOrigin {
-    // Guess: a login that may be wrong, held back by penalties. TrustedGuess: without them (no-penalty). Lookup: asked by
-    // a server program about a user who is known or has logged in.
+    // Guess: a login that may be wrong, held back by penalties. TrustedGuess: without them (no-penalty). Lookup: asked
+    // by a server program about a user who is known or has logged in.
     enum class Kind { Guess, TrustedGuess, Lookup } kind = Kind::Lookup;
     std::string remote_ip, user;
     std::string lane;  // of Blocking work: which database is asked

@@ -99,8 +99,10 @@ public:
             std::string user = user_;
             resp = encode(user.replace(place_, 2, std::to_string(number_ % 1000000)));
         }
-        return "AUTH\t" + std::to_string(id) + "\tPLAIN\tservice=imap\tsecured\tlip=127.0.0.1\trip=127.0.0.1\tlport=143\t"
-               "rport=40000\tresp=" + resp + "\n";
+        return "AUTH\t" + std::to_string(id) +
+               "\tPLAIN\tservice=imap\tsecured\tlip=127.0.0.1\trip=127.0.0.1\tlport=143\t"
+               "rport=40000\tresp=" +
+               resp + "\n";
     }
 
 private:

@@ -60,7 +60,8 @@ public:
             address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             int one = 1;
             ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-            if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("connect port " + where);
+            if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+                die("connect port " + where);
         }
         if (tls) {
             ssl_ = SSL_new(tls_context());
@@ -93,7 +94,8 @@ public:
                 scan_ = 0;
                 char data[65536];
                 auto n = ssl_ ? SSL_read(ssl_, data, sizeof data) : ::read(fd_, data, sizeof data);
-                if (n <= 0) die("the server closed the connection while waiting for \"" + start + "\"; rest: " + buffer_);
+                if (n <= 0)
+                    die("the server closed the connection while waiting for \"" + start + "\"; rest: " + buffer_);
                 auto from = buffer_.size();
                 buffer_.append(data, static_cast<std::size_t>(n));
                 end = buffer_.find('\n', from);
@@ -124,7 +126,8 @@ std::string replace_all(std::string text, const std::string& from, const std::st
 std::string message(std::size_t size, int number) {
     std::string text = "From: Load <load@example.org>\r\nTo: Somebody <a@example.test>\r\nSubject: load number " +
                        std::to_string(number) + "\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <load." +
-                       std::to_string(number) + "@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n";
+                       std::to_string(number) +
+                       "@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n";
     while (text.size() < size) text += "The quick brown fox jumps over the lazy dog, again and again and again.\r\n";
     return text;
 }
@@ -140,7 +143,8 @@ void measure(int threads, long operations, Work work) {
     std::printf("%.6f %ld\n", seconds.count(), operations);
 }
 
-std::unique_ptr<Connection> log_in(const std::string& where, bool tls, const std::string& user, const std::string& password) {
+std::unique_ptr<Connection> log_in(const std::string& where, bool tls, const std::string& user,
+                                   const std::string& password) {
     auto connection = std::make_unique<Connection>(where, tls);
     connection->read_until("* OK");
     connection->send("a LOGIN " + user + " " + password + "\r\n");

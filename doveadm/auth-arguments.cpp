@@ -41,28 +41,17 @@ AuthStart auth_start(const Invocation& call) {
         const std::size_t equals = word.find('=');
         const std::string key = word.substr(0, equals);
         const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
-        if (key == "service")
-            start.service = value;
-        else if (key == "lip")
-            start.local_ip = value;
-        else if (key == "rip")
-            start.remote_ip = value;
-        else if (key == "lport")
-            start.local_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
-        else if (key == "rport")
-            start.remote_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
-        else if (key == "session")
-            start.session = value;
-        else if (key == "local_name")
-            start.local_name = value;
-        else if (key == "client_id")
-            start.client_id = value;
-        else if (key == "cert_username")
-            start.cert_username = value;
-        else if (key == "secured")
-            start.secured = true;
-        else if (key == "valid-client-cert")
-            start.valid_client_cert = true;
+        if (key == "service") start.service = value;
+        else if (key == "lip") start.local_ip = value;
+        else if (key == "rip") start.remote_ip = value;
+        else if (key == "lport") start.local_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
+        else if (key == "rport") start.remote_port = static_cast<std::uint16_t>(parse_uint32(value).value_or(0));
+        else if (key == "session") start.session = value;
+        else if (key == "local_name") start.local_name = value;
+        else if (key == "client_id") start.client_id = value;
+        else if (key == "cert_username") start.cert_username = value;
+        else if (key == "secured") start.secured = true;
+        else if (key == "valid-client-cert") start.valid_client_cert = true;
     }
     return start;
 }
@@ -100,10 +89,8 @@ Result<LoginAttempt> log_in(const std::string& socket_path, const AuthStart& sta
         });
     };
     client = std::make_unique<AuthClient>(loop, socket_path, [&](bool connected) {
-        if (connected)
-            send();
-        else
-            loop.stop();
+        if (connected) send();
+        else loop.stop();
     });
     loop.after(std::chrono::seconds(160), [&] { loop.stop(); });
     loop.run();
@@ -145,10 +132,8 @@ void print_record(std::string_view kind, const std::string& user, const UserReco
     print(fmt::format("  {:<10}: {}\n", "user", record.username.empty() ? user : record.username));
     for (const auto& [key, value] : record.fields) {
         if (key == "user") continue;
-        if (value.empty())
-            print(fmt::format("  {:<10}\n", key));
-        else
-            print(fmt::format("  {:<10}: {}\n", key, value));
+        if (value.empty()) print(fmt::format("  {:<10}\n", key));
+        else print(fmt::format("  {:<10}: {}\n", key, value));
     }
 }
 

@@ -25,11 +25,11 @@ namespace culver::doveadm {
 // Exit codes, from sysexits.h; scripts rely on them.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitUsage = 64;
-inline constexpr int kExitExists = 65;       // EX_DATAERR: already exists
-inline constexpr int kExitNoUser = 67;       // EX_NOUSER
-inline constexpr int kExitNotFound = 68;     // EX_NOHOST: mailbox or session not found
-inline constexpr int kExitTemporary = 75;    // EX_TEMPFAIL: internal errors, sockets, unknown formatter
-inline constexpr int kExitNoPermission = 77; // EX_NOPERM
+inline constexpr int kExitExists = 65;        // EX_DATAERR: already exists
+inline constexpr int kExitNoUser = 67;        // EX_NOUSER
+inline constexpr int kExitNotFound = 68;      // EX_NOHOST: mailbox or session not found
+inline constexpr int kExitTemporary = 75;     // EX_TEMPFAIL: internal errors, sockets, unknown formatter
+inline constexpr int kExitNoPermission = 77;  // EX_NOPERM
 inline constexpr int kExitConfiguration = 89;
 
 // The exit code that stands for an error of the storage, of authd, of the disk.
@@ -59,8 +59,8 @@ struct CommandSpec {
 
     // An ordinary command: returns the exit code.
     int (*run)(Invocation& call) = nullptr;
-    // A mail command (-u, -A, -F, -S): `prepare` checks the arguments once and names the columns (exit code, 0 = go on);
-    // `run_for_user` is called for each user with that user's uid and mail.
+    // A mail command (-u, -A, -F, -S): `prepare` checks the arguments once and names the columns (exit code, 0 = go
+    // on); `run_for_user` is called for each user with that user's uid and mail.
     int (*prepare)(Invocation& call) = nullptr;
     int (*run_for_user)(Invocation& call, MailUser& user) = nullptr;
 
@@ -102,7 +102,8 @@ public:
     void error(std::string_view text) const;
     void fatal(std::string_view text) const;
     void info(std::string_view text) const;
-    // An error line, "what: ..." with the text for users if that says it all, the detail otherwise; returns the exit code.
+    // An error line, "what: ..." with the text for users if that says it all, the detail otherwise; returns the exit
+    // code.
     int report(const Error& error, std::string_view what = {}) const;
     // Prints the command's synopsis on standard error; returns kExitUsage: `return call.usage();`
     int usage() const;

@@ -1,12 +1,11 @@
 // doveadm auth explain: whose uid, which home, where the mail lies, and whether that user can use it.
 //
 // What lies in the user's own directories is looked at by a child that has become that user (security rule M9).
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "doveadm/explain.h"
 #include "doveadm/path-access.h"
@@ -131,10 +130,8 @@ private:
         }
         look(problems, "INBOX", paths->mail);
         if (paths->control != paths->mail) look(problems, "control files", paths->control);
-        if (paths->index.empty())
-            road_.add("index files: in memory only");
-        else if (paths->index != paths->mail)
-            look(problems, "index files", paths->index);
+        if (paths->index.empty()) road_.add("index files: in memory only");
+        else if (paths->index != paths->mail) look(problems, "index files", paths->index);
         return problems;
     }
 

@@ -1,10 +1,9 @@
 // doveadm auth explain: each passdb in its order, why it is asked or not, what it says and what follows.
+#include <fmt/format.h>
 #include <shadow.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/explain-fields.h"
@@ -207,8 +206,7 @@ private:
         explain_scheme(decoded->scheme->name);
         const bool is_locked = is_locked_password(stored.reveal());
         if (is_locked) road_.add("  it begins with '!': the account is locked (usermod -U opens it)");
-        if (is_locked || (data == "*" && !road_.by_app_password))
-            return no_password("no password can match");
+        if (is_locked || (data == "*" && !road_.by_app_password)) return no_password("no password can match");
         if (!road_.password) return true;
         if (road_.by_app_password) return true;
         auto equal = verify_password(*decoded, road_.password->reveal(), request.original_user);
@@ -337,8 +335,7 @@ private:
 
     void judge(Outcome outcome) {
         switch (outcome) {
-            case Outcome::Ok:
-                return judge_success();
+            case Outcome::Ok: return judge_success();
             case Outcome::CannotTell:
                 if (!asked_any_)
                     return road_.conclude(kExitTemporary,
@@ -353,19 +350,16 @@ private:
                                                   "of them, or look for the name's spelling above.",
                                                   road_.request.user));
             case Outcome::GoesOn:
-            case Outcome::Refused:
-                break;
+            case Outcome::Refused: break;
         }
-        if (denied_)
-            road_.conclude(kExitNoPermission, "A login is refused: a passdb with deny = yes has this user.");
+        if (denied_) road_.conclude(kExitNoPermission, "A login is refused: a passdb with deny = yes has this user.");
         else if (refused_by_fields_)
             road_.conclude(kExitNoPermission, "A login is refused by a field of the passdb, whatever the password.");
         else if (unusable_)
             road_.conclude(kExitNoPermission,
                            "A login is refused: what is stored can match no password. Set one: doveadm pw "
                            "makes the hash.");
-        else if (wrong_)
-            road_.conclude(kExitNoPermission, "A login with this password is refused: it does not match.");
+        else if (wrong_) road_.conclude(kExitNoPermission, "A login with this password is refused: it does not match.");
         else
             road_.conclude(kExitNoPermission,
                            "A login is refused by the result rules of the passdbs, even with the right "

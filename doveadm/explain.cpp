@@ -1,9 +1,9 @@
 // doveadm auth explain: what its steps share; the name; the connection.
 #include "doveadm/explain.h"
 
-#include <ctime>
-
 #include <fmt/format.h>
+
+#include <ctime>
 
 #include "doveadm/auth-arguments.h"
 #include "lib-auth/app-passwords/app-password-file.h"
@@ -53,10 +53,8 @@ std::shared_ptr<AuthEngine> Road::engine_of(const PassDbSettings* passdb, const 
     std::shared_ptr<AuthEngine> out;
     with_log(*this, [&] {
         auto engine = AuthEngine::create(alone, context);
-        if (engine)
-            out = *engine;
-        else
-            add(engine.error().detail);
+        if (engine) out = *engine;
+        else add(engine.error().detail);
     });
     return out;
 }
@@ -141,8 +139,7 @@ bool explain_name(Road& road, const std::string& name) {
         auto engine = road.engine_of(nullptr, nullptr);
         AuthRequest probe = road.request;
         Status named = engine ? engine->set_user(probe, name) : Status();
-        if (!named)
-            road.add(fmt::format("{}: {}", setting_with_origin(road, rule.setting), named.error().detail));
+        if (!named) road.add(fmt::format("{}: {}", setting_with_origin(road, rule.setting), named.error().detail));
         else if (probe.user != current && probe.login_user.empty())
             road.add(fmt::format("{}: becomes {}", setting_with_origin(road, rule.setting), probe.user));
         good = named.has_value();
@@ -160,8 +157,7 @@ bool explain_name(Road& road, const std::string& name) {
     if (road.is_master_login())
         road.add(fmt::format("{}: {} logs in as {}", setting_with_origin(road, "auth_master_user_separator"),
                              road.request.user, road.request.login_user));
-    else
-        road.add(fmt::format("the databases are asked for {}", road.request.user));
+    else road.add(fmt::format("the databases are asked for {}", road.request.user));
     return true;
 }
 
@@ -176,10 +172,8 @@ void explain_connection(Road& road) {
                              trusted.empty() ? "" : " and from login_trusted_networks = " + trusted));
     }
     if (settings.string("ssl") == "required") road.add("ssl = required: no login without TLS, but from this machine");
-    if (road.request.remote_ip.empty())
-        road.add("client address: not given; -x rip=ADDRESS checks what depends on it");
-    else
-        explain_penalty(road);
+    if (road.request.remote_ip.empty()) road.add("client address: not given; -x rip=ADDRESS checks what depends on it");
+    else explain_penalty(road);
 }
 
 namespace {

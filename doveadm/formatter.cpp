@@ -62,7 +62,8 @@ class FlowFormatter final : public Formatter {
     }
 };
 
-// One line for each value; records are separated by a form feed on a line of its own. A value of several lines starts on its own.
+// One line for each value; records are separated by a form feed on a line of its own. A value of several lines starts
+// on its own.
 class PagerFormatter final : public Formatter {
     void print_row(const std::vector<std::string>& values) override {
         std::string text;

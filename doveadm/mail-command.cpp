@@ -1,11 +1,11 @@
 #include "doveadm/mail-command.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "doveadm/command.h"
 #include "doveadm/user-process.h"
@@ -23,7 +23,8 @@ namespace culver::doveadm {
 
 namespace {
 
-constexpr char kLookupFailed[] = "User lookup failed: Internal error occurred. Refer to server log for more information.";
+constexpr char kLookupFailed[] =
+    "User lookup failed: Internal error occurred. Refer to server log for more information.";
 
 // Whose mail, and how it was found.
 struct Account {
@@ -94,8 +95,8 @@ Status check_uid(const Settings& settings, uid_t uid) {
     const std::uint64_t first = settings.number("first_valid_uid"), last = settings.number("last_valid_uid");
     if (uid == 0 || uid < first || (last != 0 && uid > last))
         return fail(ErrorCode::Unavailable,
-                    fmt::format("Mail access for users with UID {} not permitted (see {}_valid_uid in config file)", uid,
-                                uid < first || uid == 0 ? "first" : "last"));
+                    fmt::format("Mail access for users with UID {} not permitted (see {}_valid_uid in config file)",
+                                uid, uid < first || uid == 0 ? "first" : "last"));
     return {};
 }
 
@@ -177,8 +178,10 @@ int run_one(Invocation& call, AuthMasterClient& auth, const std::string& name, c
 int run_mail_command(Invocation& call) {
     if (call.has('S')) {
         call.set_user(call.option('u').value_or(""));
-        call.fatal(fmt::format("net_connect_unix({}) failed: Culver runs mail commands in this process; call doveadm "
-                               "without -S", *call.option('S')));
+        call.fatal(
+            fmt::format("net_connect_unix({}) failed: Culver runs mail commands in this process; call doveadm "
+                        "without -S",
+                        *call.option('S')));
         return kExitTemporary;
     }
     if (call.spec().prepare)
@@ -194,8 +197,7 @@ int run_mail_command(Invocation& call) {
         call.fatal("USER environment is missing and -u option not used");
         return kExitUsage;
     }
-    if (selection->several)
-        call.out().add_sticky({"username", "Username", Column::Align::Left, Column::Title::Hidden});
+    if (selection->several) call.out().add_sticky({"username", "Username", Column::Align::Left, Column::Title::Hidden});
     int code = kExitOk;
     for (const std::string& name : selection->users) {
         const int one = run_one(call, auth, name, *selection);

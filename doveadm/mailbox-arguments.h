@@ -9,7 +9,8 @@
 
 namespace culver::doveadm {
 
-// A `prepare` for commands that take one mailbox or more: their synopsis without any, exit 65 for a name that is not UTF-8.
+// A `prepare` for commands that take one mailbox or more: their synopsis without any, exit 65 for a name that is not
+// UTF-8.
 int require_mailboxes(Invocation& call);
 // The second half of it, for commands with other arguments.
 int check_arguments_utf8(Invocation& call);

@@ -1,8 +1,8 @@
 // doveadm: the administrator's tool. Reads the global options, finds the command in the table and runs it.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "doveadm/command.h"
 #include "doveadm/mail-command.h"

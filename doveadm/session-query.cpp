@@ -32,7 +32,8 @@ std::vector<MailSession> parse_sessions(std::string_view text) {
     for (std::string_view line : split(text, '\n')) {
         const auto fields = split(line, '\t');
         if (fields.size() < 4) continue;
-        sessions.push_back({tab_unescape(fields[0]), tab_unescape(fields[1]), tab_unescape(fields[2]), tab_unescape(fields[3])});
+        sessions.push_back(
+            {tab_unescape(fields[0]), tab_unescape(fields[1]), tab_unescape(fields[2]), tab_unescape(fields[3])});
     }
     return sessions;
 }
@@ -60,12 +61,9 @@ Result<SessionFilter> SessionFilter::from(const std::vector<std::string>& argume
     SessionFilter filter;
     for (const std::string& argument : arguments) {
         auto network = IpNetwork::parse(argument);
-        if (network && !filter.network)
-            filter.network = *network;
-        else if (!network && filter.user_mask.empty())
-            filter.user_mask = argument;
-        else
-            return fail(ErrorCode::InvalidArgument, "Unknown parameter: " + argument);
+        if (network && !filter.network) filter.network = *network;
+        else if (!network && filter.user_mask.empty()) filter.user_mask = argument;
+        else return fail(ErrorCode::InvalidArgument, "Unknown parameter: " + argument);
     }
     return filter;
 }

@@ -1,9 +1,9 @@
 #include "doveadm/usage.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "doveadm/command.h"
 #include "lib-base/text.h"
@@ -19,7 +19,9 @@ std::string arguments_of(const CommandSpec& command) {
 
 }  // namespace
 
-std::string synopsis_line(const CommandSpec& command) { return fmt::format("{} {}", command.words, arguments_of(command)); }
+std::string synopsis_line(const CommandSpec& command) {
+    return fmt::format("{} {}", command.words, arguments_of(command));
+}
 
 std::string usage_text(const std::vector<const CommandSpec*>& table, std::string_view group) {
     // First word below the group -> what stands beside it: the arguments of a command, or the words of a subgroup.
@@ -46,8 +48,8 @@ std::string usage_text(const std::vector<const CommandSpec*>& table, std::string
     }
     std::size_t width = 0;
     for (const auto& [word, beside] : lines) width = std::max(width, word.size());
-    std::string text = fmt::format("usage: doveadm [-Dv] [-f <formatter>] {}{}<command> [<args>]\n", group,
-                                   group.empty() ? "" : " ");
+    std::string text =
+        fmt::format("usage: doveadm [-Dv] [-f <formatter>] {}{}<command> [<args>]\n", group, group.empty() ? "" : " ");
     for (const auto& [word, beside] : lines) text += fmt::format("  {:<{}} {}\n", word, width, beside);
     return text;
 }
@@ -56,8 +58,8 @@ std::string help_text(const CommandSpec& command) {
     std::string text = fmt::format("doveadm {}\n\n{}\n", synopsis_line(command), command.help);
     if (!command.options.empty()) text += "\n";
     for (const OptionSpec& option : command.options) {
-        const std::string left =
-            option.value.empty() ? fmt::format("-{}", option.letter) : fmt::format("-{} <{}>", option.letter, option.value);
+        const std::string left = option.value.empty() ? fmt::format("-{}", option.letter)
+                                                      : fmt::format("-{} <{}>", option.letter, option.value);
         text += fmt::format("  {:<20} {}\n", left, option.help);
     }
     return text;

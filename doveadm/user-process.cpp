@@ -1,6 +1,7 @@
 #include "doveadm/user-process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +13,6 @@
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "doveadm/command.h"
 #include "lib-base/file.h"
 #include "lib-base/unique-fd.h"
@@ -22,7 +21,8 @@ namespace culver::doveadm {
 
 namespace {
 
-// A row on the pipe: its length in bytes, then for each value its length and its bytes. Numbers are 32 bits, host order.
+// A row on the pipe: its length in bytes, then for each value its length and its bytes. Numbers are 32 bits, host
+// order.
 constexpr std::uint32_t kRowLimit = 64 << 20;
 
 void append_number(std::string& out, std::size_t number) {
@@ -109,7 +109,8 @@ int run_in_child(Invocation& call, const std::function<int(Invocation&)>& work) 
     while (auto row = read_row(reader.get(), columns.size())) call.out().row(std::move(*row));
     reader.reset();
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     if (WIFEXITED(status)) return WEXITSTATUS(status);
     call.error(fmt::format("The process for this user was ended by signal {}", WTERMSIG(status)));
     return kExitTemporary;

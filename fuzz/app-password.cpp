@@ -1,8 +1,8 @@
 // App passwords: what a client types, what an admin gives and what stands in the file may be any bytes.
+#include "lib-auth/app-passwords/app-password.h"
+
 #include <string>
 #include <string_view>
-
-#include "lib-auth/app-passwords/app-password.h"
 
 using namespace culver;
 

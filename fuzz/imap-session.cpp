@@ -1,5 +1,7 @@
 // What a logged-in client may send: the whole session with all its commands on a mailbox in memory. Nothing may crash,
 // hang, or leave the session in a state from which it does not end when the client goes.
+#include "imapd/imap-session.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,7 +10,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "imapd/imap-session.h"
 #include "lib-base/log.h"
 #include "lib-config/load.h"
 #include "lib-net/socket.h"

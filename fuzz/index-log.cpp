@@ -1,9 +1,10 @@
-// culver.index.log full of rubbish. The checksums are mended first, or nothing behind them would ever be reached: the input
-// is a chain of (1 byte: what to do with the modseq, 2 bytes: length, payload).
+// culver.index.log full of rubbish. The checksums are mended first, or nothing behind them would ever be reached: the
+// input is a chain of (1 byte: what to do with the modseq, 2 bytes: length, payload).
+#include "lib-storage/index/index-log.h"
+
 #include <cstdint>
 #include <string>
 
-#include "lib-storage/index/index-log.h"
 #include "lib-storage/index/mailbox-state.h"
 #include "lib-storage/index/snapshot.h"
 

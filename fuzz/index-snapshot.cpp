@@ -17,8 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         culver::MailboxState state;
         if (!culver::decode_snapshot(bytes, state)) continue;
-        for (const culver::Message& message : state.messages())
-            (void)state.info(message);
+        for (const culver::Message& message : state.messages()) (void)state.info(message);
         state.compact();
     }
     return 0;

@@ -1,11 +1,12 @@
 // user_attrs over an entry: a list and values that anybody may have written. The first line is the list, the second
 // an attribute's value, the third the user name.
+#include "lib-auth/ldap/ldap-attributes.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
-#include "lib-auth/ldap/ldap-attributes.h"
 #include "lib-auth/ldap/ldap-config.h"
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-base/text.h"
@@ -32,8 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     std::string escaped = ldap_escape(lines[2]);
     if (escaped.find_first_of("()*,+\"<>;=# ") != escaped.npos) std::abort();
     auto filter = expand_ldap_filter("(&(a=%u)(b=cn=%n,dc=%Dd))", request);
-    if (filter && (std::count(filter->begin(), filter->end(), '(') != 3 ||
-                   std::count(filter->begin(), filter->end(), ')') != 3))
+    if (filter &&
+        (std::count(filter->begin(), filter->end(), '(') != 3 || std::count(filter->begin(), filter->end(), ')') != 3))
         std::abort();
     (void)parse_ldap_config(text, "f");
     return 0;

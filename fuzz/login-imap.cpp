@@ -1,5 +1,5 @@
-// What a stranger may send to an IMAP port: the scanner and the parser of commands before login, byte stream in, commands
-// out. Nothing may crash, hang, or take more than the limits.
+// What a stranger may send to an IMAP port: the scanner and the parser of commands before login, byte stream in,
+// commands out. Nothing may crash, hang, or take more than the limits.
 #include <cstddef>
 #include <cstdint>
 #include <string>

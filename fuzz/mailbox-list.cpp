@@ -1,4 +1,5 @@
-// Names, patterns, locations and subscriptions: three lines of text are a pattern, a name and a location; the rest is a file.
+// Names, patterns, locations and subscriptions: three lines of text are a pattern, a name and a location; the rest is a
+// file.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

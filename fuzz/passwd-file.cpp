@@ -1,8 +1,9 @@
 // Password files, and the passwords in them: whatever stands there, nobody else may suffer.
+#include "lib-auth/passwd-file.h"
+
 #include <string>
 #include <string_view>
 
-#include "lib-auth/passwd-file.h"
 #include "lib-auth/password-scheme.h"
 
 using namespace culver;

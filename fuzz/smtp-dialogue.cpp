@@ -26,7 +26,9 @@ public:
     }
     void message_begin() override { ASSERT(open_); }
     void message_data(std::string_view) override {}
-    void message_end(MessageOutcome) override { dialogue->finish_data(std::vector<SmtpReply>(recipients_, {250, "2.0.0 Saved"})); }
+    void message_end(MessageOutcome) override {
+        dialogue->finish_data(std::vector<SmtpReply>(recipients_, {250, "2.0.0 Saved"}));
+    }
     void reset() override {
         ASSERT(open_);
         open_ = false;

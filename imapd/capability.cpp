@@ -14,7 +14,8 @@ constexpr const char* kCapability =
 
 bool has_special_use(const Settings& settings) {
     return std::ranges::any_of(settings.namespaces(), [](const NamespaceSettings& space) {
-        return std::ranges::any_of(space.mailboxes, [](const MailboxSettings& box) { return !box.special_use.empty(); });
+        return std::ranges::any_of(space.mailboxes,
+                                   [](const MailboxSettings& box) { return !box.special_use.empty(); });
     });
 }
 

@@ -116,8 +116,8 @@ bool ClientStream::read_available(std::size_t limit) {
     return false;
 }
 
-// A client that sends a literal and the rest of its command in two writes (Python's imaplib) keeps the second back until
-// the first is acknowledged, and the kernel delays that by 40 ms unless told otherwise.
+// A client that sends a literal and the rest of its command in two writes (Python's imaplib) keeps the second back
+// until the first is acknowledged, and the kernel delays that by 40 ms unless told otherwise.
 void ClientStream::acknowledge_at_once() {
     const int on = 1;
     (void)::setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);

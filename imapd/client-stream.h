@@ -54,7 +54,9 @@ public:
     bool is_gone() const { return gone_ != Gone::No; }
     Gone gone() const { return gone_; }
     const std::string& gone_reason() const { return gone_reason_; }  // for the log; errno text, empty for a plain close
-    void give_up(Gone why) { if (gone_ == Gone::No) gone_ = why; }
+    void give_up(Gone why) {
+        if (gone_ == Gone::No) gone_ = why;
+    }
 
     // Frees the buffers (input that has not been consumed stays).
     void park();

@@ -10,11 +10,11 @@ const CommandSpec* find_command(std::string_view name) {
     // Built on first use: the specs live in other files, whose order of initialisation is nobody's business.
     static const auto kTable = [] {
         std::array table = {
-            &kAppend,   &kCapability, &kCheck,       &kClose,       &kCopy,      &kCreate,    &kDelete,
-            &kEnable,   &kExamine,    &kExpunge,     &kFetch,       &kId,        &kIdle,      &kList,
-            &kLogout,   &kLsub,       &kMove,        &kNamespace,   &kNoop,      &kRename,    &kSearch,
-            &kSelect,   &kStatus,     &kStore,       &kSubscribe,   &kUidCopy,   &kUidExpunge, &kUidFetch,
-            &kUidMove,  &kUidSearch,  &kUidStore,    &kUnselect,    &kUnsubscribe, &kXlist,
+            &kAppend,  &kCapability, &kCheck,    &kClose,     &kCopy,        &kCreate,     &kDelete,
+            &kEnable,  &kExamine,    &kExpunge,  &kFetch,     &kId,          &kIdle,       &kList,
+            &kLogout,  &kLsub,       &kMove,     &kNamespace, &kNoop,        &kRename,     &kSearch,
+            &kSelect,  &kStatus,     &kStore,    &kSubscribe, &kUidCopy,     &kUidExpunge, &kUidFetch,
+            &kUidMove, &kUidSearch,  &kUidStore, &kUnselect,  &kUnsubscribe, &kXlist,
         };
         std::ranges::sort(table, {}, &CommandSpec::name);
         return table;

@@ -5,8 +5,8 @@
 
 namespace culver {
 
-extern const CommandSpec kAppend, kCapability, kCheck, kClose, kCopy, kCreate, kDelete, kEnable, kExamine, kExpunge, kFetch,
-    kId, kIdle, kList, kLogout, kLsub, kMove, kNamespace, kNoop, kRename, kSearch, kSelect, kStatus, kStore, kSubscribe,
-    kUidCopy, kUidExpunge, kUidFetch, kUidMove, kUidSearch, kUidStore, kUnselect, kUnsubscribe, kXlist;
+extern const CommandSpec kAppend, kCapability, kCheck, kClose, kCopy, kCreate, kDelete, kEnable, kExamine, kExpunge,
+    kFetch, kId, kIdle, kList, kLogout, kLsub, kMove, kNamespace, kNoop, kRename, kSearch, kSelect, kStatus, kStore,
+    kSubscribe, kUidCopy, kUidExpunge, kUidFetch, kUidMove, kUidSearch, kUidStore, kUnselect, kUnsubscribe, kXlist;
 
 }  // namespace culver

@@ -1,12 +1,11 @@
 #include "imapd/dispatcher.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <deque>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-net/listen.h"
@@ -164,10 +163,11 @@ void Dispatcher::take_login(LoginHandover login, UniqueFd client, std::function<
             reply.code = found.error().code == ErrorCode::Unavailable ? "unavailable" : "internal";
             reply.text = "Internal login failure. Refer to server log for more information.";
         } else if (!*found) {
-            log_error(fmt::format("auth-master: login: Login auth request failed: Authenticated user not found from userdb, "
-                                  "auth lookup id={} (user {}): the passdb knows this user, no userdb does; add the user to "
-                                  "the userdb, or use a userdb that fits (e.g. driver = static)",
-                                  login.ticket.auth_id, login.user));
+            log_error(
+                fmt::format("auth-master: login: Login auth request failed: Authenticated user not found from userdb, "
+                            "auth lookup id={} (user {}): the passdb knows this user, no userdb does; add the user to "
+                            "the userdb, or use a userdb that fits (e.g. driver = static)",
+                            login.ticket.auth_id, login.user));
             reply.code = "internal";
             reply.text = "Internal login failure. Refer to server log for more information.";
         } else {
@@ -183,8 +183,8 @@ HandoverReply Dispatcher::start_session(LoginHandover login, UniqueFd client, co
     const std::uint64_t limit = settings->number("mail_max_userip_connections");
     if (limit > 0 && sessions_.count(record.username, login.remote_ip) >= limit) {
         reply.code = "limit";
-        reply.text = fmt::format(
-            "Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})", limit);
+        reply.text =
+            fmt::format("Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})", limit);
         return reply;
     }
     auto user = resolve_user(record, *settings, names_);
@@ -203,7 +203,8 @@ HandoverReply Dispatcher::start_session(LoginHandover login, UniqueFd client, co
     const auto pid = workers_->assign(user->identity, job.serialize(), fds);
     if (!pid) {
         sessions_.remove(job.id);
-        if (pid.error().code == ErrorCode::NoPermission) return refuse_session(job.login, client, job.username, pid.error());
+        if (pid.error().code == ErrorCode::NoPermission)
+            return refuse_session(job.login, client, job.username, pid.error());
         log_error(fmt::format("user {}: {}", job.username, pid.error().detail));
         reply.code = pid.error().code == ErrorCode::Limit ? "limit" : "internal";
         reply.text = pid.error().code == ErrorCode::Limit
@@ -225,7 +226,8 @@ HandoverReply Dispatcher::refuse_session(const LoginHandover& login, const Uniqu
         const LogPrefix prefix(fmt::format("imap({})<{}><{}>: ", user, ::getpid(), login.session));
         log_error(why.detail);
     }
-    const std::string text = login.tag + " OK Logged in, but initialization failed.\r\n"
+    const std::string text = login.tag +
+                             " OK Logged in, but initialization failed.\r\n"
                              "* BYE Internal error occurred. Refer to server log for more information.\r\n";
     (void)!::send(client.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     HandoverReply reply;

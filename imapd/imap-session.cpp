@@ -1,8 +1,8 @@
 #include "imapd/imap-session.h"
 
-#include <exception>
-
 #include <fmt/format.h>
+
+#include <exception>
 
 #include "imapd/capability.h"
 #include "imapd/session-log.h"
@@ -50,8 +50,7 @@ bool ImapSession::begin() {
     std::string& text = client_.out();
     if (start->capability_sent)
         fmt::format_to(std::back_inserter(text), "* CAPABILITY {}\r\n{} OK Logged in\r\n", capability, start->tag);
-    else
-        fmt::format_to(std::back_inserter(text), "{} OK [CAPABILITY {}] Logged in\r\n", start->tag, capability);
+    else fmt::format_to(std::back_inserter(text), "{} OK [CAPABILITY {}] Logged in\r\n", start->tag, capability);
     if (!start->pending_input.empty()) client_.prepend_input(std::move(start->pending_input));
 
     auto opened = start->open_user();
@@ -62,7 +61,8 @@ bool ImapSession::begin() {
     const bool no_location = opened.error().detail.starts_with("mail_location not set");
     log_error(opened.error().detail +
               (no_location ? " (write mail_location = maildir:~/Maildir and, if the userdb gives no home, mail_home = "
-                             "/var/vmail/%d/%n)" : ""));
+                             "/var/vmail/%d/%n)"
+                           : ""));
     say_bye("Internal error occurred. Refer to server log for more information.", opened.error().detail);
     return false;
 }
@@ -128,8 +128,7 @@ bool ImapSession::step() {
             handle_line(client_.input().substr(0, found.text_length), found.length);
             return true;
         case ScanResult::Kind::NeedLiteral:
-        case ScanResult::Kind::LiteralTooLarge:
-            return handle_literal(found);
+        case ScanResult::Kind::LiteralTooLarge: return handle_literal(found);
         case ScanResult::Kind::TooLong: {
             const CommandHead head = split_command(client_.input().substr(0, 1024));
             if (!head.tag_is_valid) bad("*", "Error in IMAP tag: Invalid tag");
@@ -137,8 +136,7 @@ bool ImapSession::step() {
             skip_line_ = true;
             return true;
         }
-        case ScanResult::Kind::NeedLine:
-            break;
+        case ScanResult::Kind::NeedLine: break;
     }
     // Everything that has been answered is sent before waiting; the limit leaves room for literals on top of the lines.
     if (!client_.flush()) return false;
@@ -174,8 +172,8 @@ bool ImapSession::handle_literal(const ScanResult& found) {
     const std::string_view text = client_.input().substr(0, found.text_length);
     const CommandHead head = split_command(text);
     const CommandSpec* spec = head.error.empty() ? find_command(head.name) : nullptr;
-    const bool first_argument = trim(head.arguments).starts_with('{') &&
-                                head.arguments.find('}') + 1 == head.arguments.size();
+    const bool first_argument =
+        trim(head.arguments).starts_with('{') && head.arguments.find('}') + 1 == head.arguments.size();
     if (spec && (spec->effects & Effects::StreamsLiteral) && !first_argument) {
         std::string copy(text);
         client_.consume(found.length);
@@ -194,7 +192,8 @@ bool ImapSession::handle_literal(const ScanResult& found) {
     if (!head.tag_is_valid) bad("*", "Error in IMAP tag: Invalid tag");
     else if (!head.error.empty()) bad(head.tag, fmt::format("Error in IMAP command: {}", head.error));
     else if (!spec) bad(head.tag, fmt::format("Error in IMAP command {}: Unknown command", head.name));
-    else if (found.synchronising || found.literal_size <= kLiteralsLimit) bad(head.tag, "Literal size too large", "TOOBIG");
+    else if (found.synchronising || found.literal_size <= kLiteralsLimit)
+        bad(head.tag, "Literal size too large", "TOOBIG");
     client_.consume(found.length);
     scanner_.reset();
     return found.synchronising || skip_literal(found.literal_size);
@@ -296,7 +295,8 @@ void ImapSession::bad(std::string_view tag, std::string_view text, std::string_v
 void ImapSession::reply(std::string_view tag, const Reply& result, std::string_view command) {
     const bool is_bad = result.kind == Reply::Kind::Bad || result.kind == Reply::Kind::Invalid;
     bad_commands_ = is_bad ? bad_commands_ + 1 : 0;
-    if (bad_commands_ > kBadCommandLimit) return say_bye("Too many invalid IMAP commands.", "Too many invalid IMAP commands.");
+    if (bad_commands_ > kBadCommandLimit)
+        return say_bye("Too many invalid IMAP commands.", "Too many invalid IMAP commands.");
 
     const auto now = Clock::now();
     command_waited_ += client_.take_waited();
@@ -331,12 +331,9 @@ std::string ImapSession::end_reason() const {
     if (!end_reason_.empty()) return end_reason_;
     if (ended_) return "Disconnected: Logged out";
     switch (client_.gone()) {
-        case ClientStream::Gone::OutputTimeout:
-            return "Disconnected: Inactivity in reading our output";
-        case ClientStream::Gone::InputTimeout:
-            return "Disconnected: Inactivity";
-        default:
-            break;
+        case ClientStream::Gone::OutputTimeout: return "Disconnected: Inactivity in reading our output";
+        case ClientStream::Gone::InputTimeout: return "Disconnected: Inactivity";
+        default: break;
     }
     const std::string cause = client_.gone_reason().empty() ? "" : ": " + client_.gone_reason();
     if (spec_ && last_command_.data() != spec_->name.data())

@@ -1,8 +1,8 @@
 #include "imapd/reply.h"
 
-#include <ctime>
-
 #include <fmt/format.h>
+
+#include <ctime>
 
 #include "lib-base/log.h"
 

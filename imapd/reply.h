@@ -19,8 +19,8 @@ struct Reply {
         Wait,     // the command goes on in Command::resume, when the client sends something or wake() was called
     };
     Kind kind = Kind::Ok;
-    std::string code;  // response code without its brackets, e.g. "COPYUID 7 1:2 5:6"; may be empty
-    std::string text;  // a final period moves behind the timing suffix
+    std::string code;                      // response code without its brackets, e.g. "COPYUID 7 1:2 5:6"; may be empty
+    std::string text;                      // a final period moves behind the timing suffix
     std::chrono::milliseconds at_most{0};  // Wait only
 
     static Reply ok(std::string text) { return {Kind::Ok, {}, std::move(text)}; }
@@ -41,11 +41,11 @@ struct Reply {
 };
 
 // The value of a Result, or return its Error as the command's reply.
-#define TRY_REPLY(expression)                                                        \
-    ({                                                                               \
-        auto try_result_ = (expression);                                             \
-        if (!try_result_) return ::culver::Reply::from(try_result_.error());         \
-        ::culver::detail::take(try_result_);                                         \
+#define TRY_REPLY(expression)                                                \
+    ({                                                                       \
+        auto try_result_ = (expression);                                     \
+        if (!try_result_) return ::culver::Reply::from(try_result_.error()); \
+        ::culver::detail::take(try_result_);                                 \
     })
 
 }  // namespace culver

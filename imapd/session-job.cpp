@@ -57,7 +57,8 @@ Result<SessionJob> SessionJob::deserialize(std::string_view bytes) {
         std::string name(in.next());
         job.overrides.emplace_back(std::move(name), in.next());
     }
-    if (!in.ok() || job.id == 0) return fail(ErrorCode::Corrupt, "a session handed over by the dispatcher does not parse");
+    if (!in.ok() || job.id == 0)
+        return fail(ErrorCode::Corrupt, "a session handed over by the dispatcher does not parse");
     job.login = TRY(LoginHandover::deserialize(login));
     return job;
 }

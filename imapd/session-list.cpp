@@ -50,7 +50,8 @@ std::uint32_t SessionList::count(const std::string& username, const std::string&
 std::string SessionList::lines() const {
     std::string out;
     for (const auto& [id, entry] : entries_)
-        out += tab_escape(entry.username) + "\timap\t" + std::to_string(entry.pid) + "\t" + tab_escape(entry.remote_ip) + "\n";
+        out += tab_escape(entry.username) + "\timap\t" + std::to_string(entry.pid) + "\t" +
+               tab_escape(entry.remote_ip) + "\n";
     return out;
 }
 

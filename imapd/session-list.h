@@ -1,9 +1,10 @@
 // SessionList: who is logged in; for `doveadm who` and for mail_max_userip_connections. One thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <unordered_map>
 #include <vector>
 
@@ -30,7 +31,9 @@ public:
     std::string lines() const;
 
 private:
-    static std::string key(const std::string& username, const std::string& remote_ip) { return username + '\n' + remote_ip; }
+    static std::string key(const std::string& username, const std::string& remote_ip) {
+        return username + '\n' + remote_ip;
+    }
     void forget(const Entry& entry);
 
     std::uint64_t last_id_ = 0;

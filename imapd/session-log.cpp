@@ -1,8 +1,7 @@
 #include "imapd/session-log.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "lib-base/log.h"
 #include "lib-config/variables.h"

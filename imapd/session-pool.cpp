@@ -213,10 +213,13 @@ void SessionPool::start_thread_if_needed() {
     pthread_attr_setstacksize(&attributes, kStackSize);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t thread;
-    const int error = ::pthread_create(&thread, &attributes, [](void* pool) -> void* {
-        static_cast<SessionPool*>(pool)->run_thread();
-        return nullptr;
-    }, this);
+    const int error = ::pthread_create(
+        &thread, &attributes,
+        [](void* pool) -> void* {
+            static_cast<SessionPool*>(pool)->run_thread();
+            return nullptr;
+        },
+        this);
     pthread_attr_destroy(&attributes);
     if (error == 0) return;
     const std::lock_guard lock(threads_mutex_);

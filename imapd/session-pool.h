@@ -1,6 +1,7 @@
-// SessionPool: all sessions of a worker wait in one epoll set, each armed for one event; a few threads wait on that set.
-// A thread that gets a session works on it in plain blocking code until there is nothing to do, arms it again and takes
-// the next. A thread that has to wait for a slow client is replaced meanwhile, so that nobody else waits for that client.
+// SessionPool: all sessions of a worker wait in one epoll set, each armed for one event; a few threads wait on that
+// set. A thread that gets a session works on it in plain blocking code until there is nothing to do, arms it again and
+// takes the next. A thread that has to wait for a slow client is replaced meanwhile, so that nobody else waits for that
+// client.
 #pragma once
 
 #include <chrono>

@@ -31,8 +31,7 @@ std::optional<std::vector<Uid>> Session::messages_of(const SequenceSet& set, Num
     if (numbers == Numbers::Uids) {
         const std::uint32_t last = messages.exists() ? messages.uid_at(Seq{messages.exists()}).value : 0;
         const SequenceSet settled = set.resolve(last);  // without "*"; its ranges are merged and ascending
-        for (const auto& range : settled.ranges())
-            messages.uids_in(UidRange{Uid{range.first}, Uid{range.last}}, uids);
+        for (const auto& range : settled.ranges()) messages.uids_in(UidRange{Uid{range.first}, Uid{range.last}}, uids);
         return uids;
     }
     const std::uint32_t exists = messages.exists();

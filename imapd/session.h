@@ -27,9 +27,9 @@ class SequenceSet;
 
 // Counted for the log line of the session's end (imap_logout_format).
 struct SessionStats {
-    std::uint64_t deleted = 0;   // messages marked \Deleted
+    std::uint64_t deleted = 0;  // messages marked \Deleted
     std::uint64_t expunged = 0;
-    std::uint64_t trashed = 0;   // copied to a \Trash mailbox
+    std::uint64_t trashed = 0;                                 // copied to a \Trash mailbox
     std::uint64_t fetch_hdr_count = 0, fetch_hdr_bytes = 0;    // FETCH of headers
     std::uint64_t fetch_body_count = 0, fetch_body_bytes = 0;  // FETCH of bodies
     std::uint64_t appended = 0;

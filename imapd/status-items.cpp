@@ -13,10 +13,11 @@ void StatusItems::parse(Parser& in) {
         std::string_view name;
         Item item;
     } kItems[] = {
-        {"MESSAGES", Messages}, {"RECENT", Recent},   {"UIDNEXT", UidNext},
-        {"UIDVALIDITY", UidValidity}, {"UNSEEN", Unseen}, {"HIGHESTMODSEQ", HighestModSeq},
-        {"SIZE", Size},         {"X-SIZE", Size},     {"X-GUID", Guid},
-        {"APPENDLIMIT", AppendLimit},
+        {"MESSAGES", Messages}, {"RECENT", Recent},
+        {"UIDNEXT", UidNext},   {"UIDVALIDITY", UidValidity},
+        {"UNSEEN", Unseen},     {"HIGHESTMODSEQ", HighestModSeq},
+        {"SIZE", Size},         {"X-SIZE", Size},
+        {"X-GUID", Guid},       {"APPENDLIMIT", AppendLimit},
     };
     in.open_list();
     while (in.more()) {

@@ -21,7 +21,14 @@ public:
 
 private:
     enum Item : std::uint32_t {
-        Messages = 1, Recent = 2, UidNext = 4, UidValidity = 8, Unseen = 16, HighestModSeq = 32, Size = 64, Guid = 128,
+        Messages = 1,
+        Recent = 2,
+        UidNext = 4,
+        UidValidity = 8,
+        Unseen = 16,
+        HighestModSeq = 32,
+        Size = 64,
+        Guid = 128,
         AppendLimit = 256,
     };
     std::uint32_t items_ = 0;

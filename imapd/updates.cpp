@@ -1,10 +1,9 @@
 // What a session tells its client about changes in the selected mailbox (RFC 3501 §7, RFC 7162 §3.1).
-#include "imapd/session.h"
+#include <fmt/format.h>
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
+#include "imapd/session.h"
 #include "lib-imap/writer.h"
 
 namespace culver {

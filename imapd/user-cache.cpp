@@ -40,7 +40,8 @@ Result<std::shared_ptr<const Settings>> UserCache::settings_for(const SessionJob
     return settings;
 }
 
-Result<std::shared_ptr<MailUser>> UserCache::open(const SessionJob& job, const std::shared_ptr<const Settings>& settings) {
+Result<std::shared_ptr<MailUser>> UserCache::open(const SessionJob& job,
+                                                  const std::shared_ptr<const Settings>& settings) {
     const std::string key = key_of(job);
     {
         const std::lock_guard lock(mutex_);

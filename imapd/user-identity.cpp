@@ -1,12 +1,11 @@
 #include "imapd/user-identity.h"
 
+#include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <array>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 #include "lib-config/variables.h"
@@ -20,17 +19,19 @@ constexpr std::size_t kBufferSize = 64 * 1024;
 
 // Fields of a user record that are no settings.
 constexpr std::array kNoSettings = {
-    std::string_view("uid"),          std::string_view("gid"),         std::string_view("home"),
-    std::string_view("chroot"),       std::string_view("mail"),        std::string_view("system_groups_user"),
-    std::string_view("nologin"),      std::string_view("reason"),      std::string_view("user"),
-    std::string_view("master_user"),  std::string_view("auth_user"),   std::string_view("original_user"),
-    std::string_view("anonymous"),    std::string_view("event_fields"), std::string_view("allow_nets"),
-    std::string_view("auth_token"),   std::string_view("auth_mech"),   std::string_view("session"),
+    std::string_view("uid"),         std::string_view("gid"),          std::string_view("home"),
+    std::string_view("chroot"),      std::string_view("mail"),         std::string_view("system_groups_user"),
+    std::string_view("nologin"),     std::string_view("reason"),       std::string_view("user"),
+    std::string_view("master_user"), std::string_view("auth_user"),    std::string_view("original_user"),
+    std::string_view("anonymous"),   std::string_view("event_fields"), std::string_view("allow_nets"),
+    std::string_view("auth_token"),  std::string_view("auth_mech"),    std::string_view("session"),
 };
 
 std::string what_to_write(std::string_view what, std::string_view setting) {
-    return fmt::format("the userdb returned no {} for this user: let the userdb return {}, or set a default for all users, "
-                       "e.g. {} = vmail", what, what, setting);
+    return fmt::format(
+        "the userdb returned no {} for this user: let the userdb return {}, or set a default for all users, "
+        "e.g. {} = vmail",
+        what, what, setting);
 }
 
 }  // namespace
@@ -48,7 +49,8 @@ std::optional<uid_t> AccountNames::uid_of(const std::string& text) {
     passwd* found = nullptr;
     std::string space(kBufferSize, '\0');
     Entry entry{{}, {}, Clock::now() + kNamesKept};
-    if (::getpwnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found) entry.number = found->pw_uid;
+    if (::getpwnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found)
+        entry.number = found->pw_uid;
     return (uids_[text] = entry).number;
 }
 
@@ -59,7 +61,8 @@ std::optional<gid_t> AccountNames::gid_of(const std::string& text) {
     group* found = nullptr;
     std::string space(kBufferSize, '\0');
     Entry entry{{}, {}, Clock::now() + kNamesKept};
-    if (::getgrnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found) entry.number = found->gr_gid;
+    if (::getgrnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found)
+        entry.number = found->gr_gid;
     return (gids_[text] = entry).number;
 }
 
@@ -82,24 +85,29 @@ Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& set
     const std::string uid_text = field_or_setting("uid", "mail_uid");
     const std::string gid_text = field_or_setting("gid", "mail_gid");
     if (uid_text.empty())
-        return fail(ErrorCode::InvalidArgument, "Couldn't drop privileges: User is missing UID (see mail_uid setting): " +
-                                                    what_to_write("uid", "mail_uid"));
+        return fail(ErrorCode::InvalidArgument,
+                    "Couldn't drop privileges: User is missing UID (see mail_uid setting): " +
+                        what_to_write("uid", "mail_uid"));
     const auto uid = names.uid_of(uid_text);
     if (!uid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: uid '{}' is neither a number nor a user of this machine "
-                                "(from the userdb, or mail_uid at {})", uid_text, settings.origin("mail_uid").to_string()));
+                                "(from the userdb, or mail_uid at {})",
+                                uid_text, settings.origin("mail_uid").to_string()));
     if (*uid == 0)
-        return fail(ErrorCode::InvalidArgument, "Invalid settings in userdb: userdb returned 0 as uid: mail is never read "
-                                                "as root, forward root's mail to an ordinary user");
+        return fail(ErrorCode::InvalidArgument,
+                    "Invalid settings in userdb: userdb returned 0 as uid: mail is never read "
+                    "as root, forward root's mail to an ordinary user");
     if (gid_text.empty())
-        return fail(ErrorCode::InvalidArgument, "Couldn't drop privileges: User is missing GID (see mail_gid setting): " +
-                                                    what_to_write("gid", "mail_gid"));
+        return fail(ErrorCode::InvalidArgument,
+                    "Couldn't drop privileges: User is missing GID (see mail_gid setting): " +
+                        what_to_write("gid", "mail_gid"));
     const auto gid = names.gid_of(gid_text);
     if (!gid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: gid '{}' is neither a number nor a group of this machine "
-                                "(from the userdb, or mail_gid at {})", gid_text, settings.origin("mail_gid").to_string()));
+                                "(from the userdb, or mail_gid at {})",
+                                gid_text, settings.origin("mail_gid").to_string()));
     user.identity.uid = *uid;
     user.identity.gid = *gid;
     if (const std::string* name = record.find("system_groups_user"); name && !name->empty())

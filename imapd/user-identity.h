@@ -19,7 +19,7 @@ namespace culver {
 
 struct UserOnMachine {
     WorkerIdentity identity;
-    std::string home;  // may be empty
+    std::string home;                                            // may be empty
     std::vector<std::pair<std::string, std::string>> overrides;  // "mail_location" and other settings from the userdb
 };
 

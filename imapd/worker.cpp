@@ -50,7 +50,8 @@ public:
 
 private:
     void wait(bool serving, std::chrono::steady_clock::time_point until) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         // Without a dispatcher nobody tells when the last session has gone: look every second.
         const int timeout = serving ? static_cast<int>(std::max<std::int64_t>(0, left.count() + 1)) : 1000;
         pollfd fds[2] = {{poke_.get(), POLLIN, 0}, {channel_.fd(), POLLIN, 0}};
@@ -81,8 +82,7 @@ private:
                 (void)pool_.wait_until_empty(kStopPatience);
                 mailboxes_.flush();
                 std::_Exit(EXIT_SUCCESS);  // threads that still wait for a client are not waited for
-            case WorkerChannel::Message::Kind::Closed:
-                return false;
+            case WorkerChannel::Message::Kind::Closed: return false;
         }
         return true;
     }
@@ -107,7 +107,9 @@ private:
             settings = channel_.settings();
         }
         start.settings = std::move(*settings);
-        start.open_user = [this, job = std::move(job), settings = start.settings] { return users_.open(job, settings); };
+        start.open_user = [this, job = std::move(job), settings = start.settings] {
+            return users_.open(job, settings);
+        };
         pool_.add(id, std::move(message.fds[0]), std::move(start));
         return {};
     }

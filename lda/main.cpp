@@ -1,14 +1,14 @@
-// dovecot-lda: delivers one message from standard input into a user's mailbox (docs/lda.md). Run by Postfix's pipe(8) and local(8); its exit
-// status says what becomes of the message, so nothing here may end with a status that was not meant.
+// dovecot-lda: delivers one message from standard input into a user's mailbox (docs/lda.md). Run by Postfix's pipe(8)
+// and local(8); its exit status says what becomes of the message, so nothing here may end with a status that was not
+// meant.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "lda/command-line.h"
 #include "lda/recipient.h"
@@ -42,7 +42,8 @@ std::shared_ptr<const Settings> load(const LdaCommandLine& line) {
     if (!loaded.settings) {
         for (const Diagnostic& problem : loaded.diagnostics)
             if (problem.severity == Severity::Error)
-                early_fatal(0, fmt::format("Error reading configuration: {}{}{}", problem.where.file.empty() ? "" : problem.where.to_string() + ": ",
+                early_fatal(0, fmt::format("Error reading configuration: {}{}{}",
+                                           problem.where.file.empty() ? "" : problem.where.to_string() + ": ",
                                            problem.text, problem.hint.empty() ? "" : " (" + problem.hint + ")"));
         return nullptr;
     }
@@ -50,7 +51,8 @@ std::shared_ptr<const Settings> load(const LdaCommandLine& line) {
 }
 
 // -o: a name that is no setting is passed over with a word in the log, as Dovecot passes over it without one.
-std::shared_ptr<const Settings> override_settings(std::shared_ptr<const Settings> settings, const LdaCommandLine& line) {
+std::shared_ptr<const Settings> override_settings(std::shared_ptr<const Settings> settings,
+                                                  const LdaCommandLine& line) {
     for (const auto& assignment : line.overrides) {
         auto changed = settings->with_overrides({assignment});
         if (changed) settings = std::move(*changed);
@@ -103,7 +105,8 @@ int run(const LdaCommandLine& line) {
     set_log_debug(settings->boolean("mail_debug"));
     settings = override_settings(settings, line);
     if (!line.user && ::geteuid() == 0) return fatal(EX_USAGE, "destination user parameter (-d user) not given");
-    if (!line.user && named.empty()) return fatal(EX_TEMPFAIL, "Couldn't find out the user: neither $USER nor /etc/passwd has a name");
+    if (!line.user && named.empty())
+        return fatal(EX_TEMPFAIL, "Couldn't find out the user: neither $USER nor /etc/passwd has a name");
     auto recipient = find_recipient(line, settings, session);
     if (!recipient) return fatal(EX_TEMPFAIL, "User lookup failed: " + recipient.error().detail);
     if (!*recipient) return EX_NOUSER;

@@ -1,11 +1,10 @@
 #include "lda/recipient.h"
 
+#include <fmt/format.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "lib-service/privileges.h"
 
@@ -53,7 +52,8 @@ static LdaRecipient caller(const std::shared_ptr<const Settings>& settings, cons
     return recipient;
 }
 
-Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line, const std::shared_ptr<const Settings>& settings,
+Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line,
+                                                   const std::shared_ptr<const Settings>& settings,
                                                    const std::string& session) {
     if (!line.user) return std::optional(caller(settings, session));
     if (line.user->empty()) return std::nullopt;
@@ -82,10 +82,12 @@ Status become_recipient(const LdaRecipient& recipient) {
     const WorkerIdentity& wanted = *recipient.process;
     if (::geteuid() != 0) {
         if (wanted.uid == ::geteuid()) return {};
-        return fail(ErrorCode::NoPermission,
-                    fmt::format("Couldn't drop privileges: the user's mail belongs to uid {} (from the userdb), but dovecot-lda runs "
-                                "as uid {}. Let the MTA start it as that user (Postfix: user= in master.cf) or as root",
-                                wanted.uid, ::geteuid()));
+        return fail(
+            ErrorCode::NoPermission,
+            fmt::format(
+                "Couldn't drop privileges: the user's mail belongs to uid {} (from the userdb), but dovecot-lda runs "
+                "as uid {}. Let the MTA start it as that user (Postfix: user= in master.cf) or as root",
+                wanted.uid, ::geteuid()));
     }
     return become({wanted.uid, wanted.gid, wanted.groups, wanted.chroot});
 }

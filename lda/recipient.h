@@ -20,7 +20,8 @@ struct LdaRecipient {
 
 // With -d: asks authd; no value if there is no such user. Without: $USER and $HOME (or /etc/passwd).
 // `settings`: as protocol lda sees them.
-Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line, const std::shared_ptr<const Settings>& settings,
+Result<std::optional<LdaRecipient>> find_recipient(const LdaCommandLine& line,
+                                                   const std::shared_ptr<const Settings>& settings,
                                                    const std::string& session);
 
 // The user's name as the caller's environment has it; empty if nobody says it.

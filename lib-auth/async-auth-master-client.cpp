@@ -1,6 +1,6 @@
-#include <unordered_map>
-
 #include <fmt/format.h>
+
+#include <unordered_map>
 
 #include "lib-auth/auth-master-client.h"
 #include "lib-auth/line-connection.h"
@@ -86,8 +86,7 @@ void AsyncAuthMasterClient::Impl::send(const std::function<std::string(std::uint
         if (auto connected = connect(); !connected) {
             // Not from inside the call: the caller may not be ready for its own callback.
             loop.post([this, id, still_here = std::weak_ptr<int>(alive), error = connected.error()] {
-                if (!still_here.expired())
-                    finish(id, fail(ErrorCode::Unavailable, error.detail));
+                if (!still_here.expired()) finish(id, fail(ErrorCode::Unavailable, error.detail));
             });
             return;
         }

@@ -1,10 +1,9 @@
 #include "lib-auth/auth-client.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "lib-auth/line-connection.h"
 #include "lib-base/log.h"
@@ -109,11 +108,12 @@ void AuthClient::Impl::lost(const std::string& why) {
     // The connection's own callback may be running: let it go after that.
     loop.post([dead = std::shared_ptr<LineConnection>(std::move(connection))] {});
     // authd closes connections after a reload that offers other mechanisms: it is there, so nobody has to wait.
-    if (was_ready) retry = loop.after(std::chrono::milliseconds(0), [this] {
-        retry.reset();
-        connect();
-        if (!connection && on_state) on_state(false);
-    });
+    if (was_ready)
+        retry = loop.after(std::chrono::milliseconds(0), [this] {
+            retry.reset();
+            connect();
+            if (!connection && on_state) on_state(false);
+        });
     else schedule_retry();
     auto failed = std::move(requests);
     requests.clear();
@@ -221,8 +221,8 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     if (request.valid_client_cert) line += "\tvalid-client-cert";
     append_field(line, "tls-exporter", hex_encode(request.tls_exporter));
     append_field(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));
-    // No "final-resp-ok": none of our protocols has room for the mechanism's last message beside its own OK, so it comes
-    // as one more challenge, and the client can see the server's proof (RFC 4422 §3.6, RFC 9051 §6.2.2).
+    // No "final-resp-ok": none of our protocols has room for the mechanism's last message beside its own OK, so it
+    // comes as one more challenge, and the client can see the server's proof (RFC 4422 §3.6, RFC 9051 §6.2.2).
     if (request.initial_response) {
         line += "\tresp=";
         line += request.initial_response->empty() ? "=" : base64_encode(request.initial_response->reveal());

@@ -29,7 +29,7 @@ struct AuthStart {
     std::uint16_t local_port = 0, remote_port = 0;
     bool secured = false, tls = false, valid_client_cert = false;
     std::string tls_exporter, tls_server_end_point;  // channel bindings, raw bytes; empty: there is none
-    std::optional<SecretString> initial_response;  // raw bytes, not base64
+    std::optional<SecretString> initial_response;    // raw bytes, not base64
 };
 
 struct AuthReply {

@@ -10,7 +10,7 @@ struct AuthEngine::PassDbEntry {
     std::shared_ptr<PassDb> database;  // shared by the engines of services whose block it is
     std::string driver;
     std::string label;  // in a trail: the driver with its file or service
-    std::string lane;  // of its waiting work: one for each thing that can hang
+    std::string lane;   // of its waiting work: one for each thing that can hang
     std::vector<std::string> default_fields, override_fields, mechanisms;
     std::vector<std::string> username_filter;
     ResultRule success = ResultRule::ReturnOk, failure = ResultRule::Continue, internal = ResultRule::Continue;
@@ -33,24 +33,24 @@ struct AuthEngine::UserDbEntry {
 struct AuthEngine::Chain {
     const SecretString* password = nullptr;  // null: credentials are wanted
     bool begun = false;
-    bool in_masters = false;        // it is among the passdbs with master = yes
-    bool succeeded = false;         // what the result rules have made of the answers so far
-    bool verified = false;          // the password is proven: whatever comes now only adds fields
-    bool is_proof_pending = false;  // credentials for a mechanism, which proves the user later
-    bool internal_failure = false;  // a database that was passed over might have known
-    bool lacks_password = false;    // the last one that knows the user has neither a password nor nopassword
-    bool any_unsupported = false;   // a database gives no credentials away
-    SecretString credentials;       // of the last database that had some
+    bool in_masters = false;           // it is among the passdbs with master = yes
+    bool succeeded = false;            // what the result rules have made of the answers so far
+    bool verified = false;             // the password is proven: whatever comes now only adds fields
+    bool is_proof_pending = false;     // credentials for a mechanism, which proves the user later
+    bool internal_failure = false;     // a database that was passed over might have known
+    bool lacks_password = false;       // the last one that knows the user has neither a password nor nopassword
+    bool any_unsupported = false;      // a database gives no credentials away
+    SecretString credentials;          // of the last database that had some
     std::string message;               // of the last database, for a client that it refuses
     std::optional<PassDbReply> reply;  // of the passdb at hand, when its comparison has to run elsewhere
     // What the databases that succeeded have said; one that fails leaves no fields behind.
     AuthFields fields, userdb_fields;
     bool has_userdb_fields = false;
-    std::string asked_user;       // under what name the database at hand was asked; kept for a hash upgrade only
-    unsigned switches = 0;        // of the user, by master logins and login_user
-    std::size_t next = 0;         // the passdb to be asked next
-    Work wanted = Work::Cheap;    // what that costs, when the walk has paused before it
-    bool one_wait = false;        // ask at most one database that waits, and do nothing costly behind it
+    std::string asked_user;     // under what name the database at hand was asked; kept for a hash upgrade only
+    unsigned switches = 0;      // of the user, by master logins and login_user
+    std::size_t next = 0;       // the passdb to be asked next
+    Work wanted = Work::Cheap;  // what that costs, when the walk has paused before it
+    bool one_wait = false;      // ask at most one database that waits, and do nothing costly behind it
     bool has_waited = false;
 
     Work allowed(Work limit) const { return one_wait && has_waited ? Work::Cheap : limit; }

@@ -1,10 +1,10 @@
 // AuthEngine: what the fields that a password database returns do. docs/auth.md lists them.
-#include <algorithm>
-
 #include <fmt/format.h>
 
-#include "lib-auth/auth-engine.h"
+#include <algorithm>
+
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/auth-engine.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-auth/wildcard.h"
 #include "lib-base/log.h"

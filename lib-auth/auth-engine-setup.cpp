@@ -1,7 +1,7 @@
 // AuthEngine: made from settings; user names.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-auth/auth-engine-entries.h"
 #include "lib-auth/auth-policy.h"
@@ -163,8 +163,9 @@ Result<std::shared_ptr<AuthEngine>> AuthEngine::create(AuthSettings wanted, cons
     }
     const std::string& scheme = settings.password_upgrade_scheme;
     if (!scheme.empty() && !scheme_of_password("", scheme))
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("auth_password_upgrade_scheme = {}: Unknown scheme (doveadm pw -l lists them)", scheme));
+        return fail(
+            ErrorCode::InvalidArgument,
+            fmt::format("auth_password_upgrade_scheme = {}: Unknown scheme (doveadm pw -l lists them)", scheme));
     tell_apart(engine->passdbs_, settings.passdbs);
     bool any_normal =
         std::any_of(engine->passdbs_.begin(), engine->passdbs_.end(), [](const auto& db) { return !db.master; });

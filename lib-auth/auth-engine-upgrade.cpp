@@ -1,10 +1,9 @@
 // AuthEngine: a stored password in another scheme than the configured one is stored anew when its owner has logged in
 // (docs/password-upgrade.md).
-#include "lib-auth/auth-engine.h"
-
 #include <fmt/format.h>
 
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/auth-engine.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-base/log.h"
 

@@ -1,11 +1,10 @@
 // AuthEngine: who is who - the walk through the userdbs.
-#include "lib-auth/auth-engine.h"
+#include <fmt/format.h>
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/auth-engine.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 
@@ -26,8 +25,8 @@ void set_field(AuthFields& fields, std::string_view key, std::string_view value,
 void import_fields(AuthFields& fields, std::string_view list) {
     for (std::string_view word : split(list, '\t')) {
         std::size_t equals = word.find('=');
-        set_field(fields, word.substr(0, equals),
-                  equals == word.npos ? std::string_view() : word.substr(equals + 1), equals != word.npos);
+        set_field(fields, word.substr(0, equals), equals == word.npos ? std::string_view() : word.substr(equals + 1),
+                  equals != word.npos);
     }
 }
 }  // namespace
@@ -129,9 +128,10 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     }
     if (!reply->found) {
         if (entry.driver == "prefetch" && userdbs_.size() == 1) {
-            log_error(fmt::format("prefetch({}): no passdb returned userdb_ fields, and there is no other userdb: add "
-                                  "one for lookups without a login (LMTP, doveadm)",
-                                  request.log_identity()));
+            log_error(
+                fmt::format("prefetch({}): no passdb returned userdb_ fields, and there is no other userdb: add "
+                            "one for lookups without a login (LMTP, doveadm)",
+                            request.log_identity()));
             return Kind::InternalFailure;
         }
         if (entry.verbose) log_info(fmt::format("{}({}): unknown user", entry.driver, request.log_identity()));

@@ -1,12 +1,11 @@
 // AuthEngine: the walk through the passdbs, in their order and by their result rules (tests/system/auth_rules.py).
-#include "lib-auth/auth-engine.h"
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "lib-auth/auth-engine-entries.h"
+#include "lib-auth/auth-engine.h"
 #include "lib-auth/wildcard.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -40,8 +39,7 @@ bool AuthEngine::seek(AuthRequest& request, Chain& chain, std::size_t from) cons
         if (mechanisms.size() == 1 && mechanisms[0] == "NONE") return "not asked, mechanisms = none";
         if (!entry.username_filter.empty() && !matches_username_filter(entry.username_filter, request.user))
             return "not asked, its username_filter leaves this user out";
-        if (entry.skip == PassDbEntry::Skip::Authenticated && chain.verified)
-            return "not asked, skip = authenticated";
+        if (entry.skip == PassDbEntry::Skip::Authenticated && chain.verified) return "not asked, skip = authenticated";
         if (entry.skip == PassDbEntry::Skip::Unauthenticated && !chain.verified)
             return "not asked, skip = unauthenticated";
         return {};
@@ -214,8 +212,8 @@ std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
     AuthRequest& request = walk.request;
     std::optional<AuthResult> result;
     AuthResult by_app_password = AuthResult::Mismatch;
-    walk.chain.has_waited = limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried &&
-                            app_passwords_ != nullptr;
+    walk.chain.has_waited =
+        limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried && app_passwords_ != nullptr;
     switch (try_app_password(walk, limit, by_app_password)) {
         case AppPasswordStep::Paused: return std::nullopt;
         case AppPasswordStep::Decided: result = by_app_password; break;
@@ -255,8 +253,8 @@ AuthResult AuthEngine::accept(AuthRequest& request) const {
 
 Work AuthEngine::accept_work(const AuthRequest& request) const {
     using Lookup = AuthRequest::MasterLookup;
-    bool asks = !request.login_user.empty() && request.master_lookup != Lookup::Found &&
-                request.master_lookup != Lookup::None;
+    bool asks =
+        !request.login_user.empty() && request.master_lookup != Lookup::Found && request.master_lookup != Lookup::None;
     return asks ? most_work(request) : Work::Cheap;
 }
 

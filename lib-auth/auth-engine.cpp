@@ -1,13 +1,12 @@
 // AuthEngine: one password database, asked and compared.
 #include "lib-auth/auth-engine.h"
 
+#include <fmt/format.h>
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <array>
 #include <span>
-
-#include <openssl/sha.h>
-
-#include <fmt/format.h>
 
 #include "lib-auth/auth-engine-entries.h"
 #include "lib-auth/password-scheme.h"
@@ -90,8 +89,8 @@ void AuthEngine::log_failure(const PassDbEntry& entry, const AuthRequest& reques
                          password ? given_password(settings_.verbose_passwords, *password) : ""));
 }
 
-AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
-                               Chain& chain, std::optional<bool> known) const {
+AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, Chain& chain,
+                               std::optional<bool> known) const {
     const SecretString& password = *chain.password;
     if (request.fields.contains("nopassword")) return AuthResult::Ok;
     auto refuse = [&](std::string_view log, std::string_view words, const SecretString* given) {

@@ -39,9 +39,9 @@ enum class AuthResult {
 
 struct Credentials {
     AuthResult result = AuthResult::UnknownUser;
-    SecretString password;     // with {SCHEME}; only with Ok
+    SecretString password;        // with {SCHEME}; only with Ok
     bool lacks_password = false;  // with Ok: neither a password nor nopassword
-    bool unsupported = false;  // not Ok, and a passdb that does not support lookups may know the user
+    bool unsupported = false;     // not Ok, and a passdb that does not support lookups may know the user
 };
 
 struct UserResult {
@@ -69,9 +69,9 @@ public:
     Status set_login_user(AuthRequest& request, std::string_view name) const;
 
     // PLAIN, LOGIN: compares a password. A Walk is one such comparison; one thread at a time. `advance` asks the next
-    // databases as long as they cost no more than `limit`, at most one that waits, and nothing costly behind that one: the
-    // result, or nothing, and then `wanted_work(walk)` says what the next one costs and `lane(walk)` which database it
-    // is. Request and engine outlive the walk.
+    // databases as long as they cost no more than `limit`, at most one that waits, and nothing costly behind that one:
+    // the result, or nothing, and then `wanted_work(walk)` says what the next one costs and `lane(walk)` which database
+    // it is. Request and engine outlive the walk.
     struct Walk;
     std::shared_ptr<Walk> start_verify(AuthRequest& request, const SecretString& password) const;
     std::optional<AuthResult> advance(Walk& walk, Work limit) const;
@@ -140,7 +140,8 @@ private:
     AuthResult take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                 Chain& chain) const;
     // auth-engine-upgrade.cpp
-    void note_upgrade(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, const Chain& chain) const;
+    void note_upgrade(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+                      const Chain& chain) const;
     // auth-engine-fields.cpp
     bool apply_fields(const PassDbEntry& entry, AuthRequest& request, PassDbReply& reply, const Chain& chain) const;
     // lib-auth/app-passwords/app-password-walk.cpp
@@ -157,7 +158,7 @@ private:
                      const SecretString* password) const;
 
     AuthSettings settings_;
-    std::shared_ptr<VerdictCache> cache_;         // shared by the engines of all services
+    std::shared_ptr<VerdictCache> cache_;  // shared by the engines of all services
     std::unique_ptr<AuthPolicy> policy_;
     std::shared_ptr<AppPasswords> app_passwords_;  // null: none
     std::vector<PassDbEntry> passdbs_;

@@ -1,13 +1,12 @@
 #include "lib-auth/auth-master-client.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-auth/master-protocol.h"
 #include "lib-base/file.h"
@@ -184,7 +183,8 @@ Result<std::vector<AuthMasterClient::Penalty>> AuthMasterClient::list_penalties(
             return fail(ErrorCode::Unavailable, "unexpected reply of the auth process to PENALTY-LIST");
         auto number = [&](std::size_t field) { return parse_uint64(fields[field]).value_or(0); };
         out.push_back({tab_unescape(fields[2]), static_cast<std::uint32_t>(number(3)),
-                       std::chrono::milliseconds(number(4)), number(5), number(6), std::chrono::milliseconds(number(7))});
+                       std::chrono::milliseconds(number(4)), number(5), number(6),
+                       std::chrono::milliseconds(number(7))});
         line = impl_->read_line(Clock::now() + kTimeout);
     }
 }

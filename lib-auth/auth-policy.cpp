@@ -154,8 +154,7 @@ HttpRequest http_request(const AuthPolicySettings& settings, std::string_view co
     const std::string& header = settings.server_api_header;
     if (std::size_t colon = header.find(':'); colon != header.npos)
         http.headers.emplace_back(trim(header.substr(0, colon)), trim(std::string_view(header).substr(colon + 1)));
-    else if (!header.empty())
-        http.headers.emplace_back("X-API-Key", header);
+    else if (!header.empty()) http.headers.emplace_back("X-API-Key", header);
     http.body = json;
     return http;
 }

@@ -1,8 +1,7 @@
 #include "lib-auth/auth-request.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "lib-config/variables.h"
 

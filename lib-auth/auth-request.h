@@ -32,25 +32,25 @@ struct AuthRequest {
     std::optional<std::uint32_t> session_pid;
     std::string tls_exporter, tls_server_end_point;  // channel bindings of the login process's TLS, raw; empty: none
 
-    std::string user;           // normalised; passdb field `user` may change it
-    std::string original_user;  // as the client gave it
+    std::string user;             // normalised; passdb field `user` may change it
+    std::string original_user;    // as the client gave it
     std::string translated_user;  // normalised, before any database changed it
-    std::string login_user;     // whose mail is wanted, when a master user logs in
-    std::string master_user;    // who logged in as somebody else
+    std::string login_user;       // whose mail is wanted, when a master user logs in
+    std::string master_user;      // who logged in as somebody else
     // A mechanism is to prove the master user, whom a master passdb knows; what comes of it: AuthEngine::accept.
     enum class MasterLookup { None, Found, FoundAndGoOn, FoundAndGoOnAsProven } master_lookup = MasterLookup::None;
-    bool named = false;         // a user name was given, good or bad
-    SecretString password;      // for %w and for logs that the admin asked for
+    bool named = false;     // a user name was given, good or bad
+    SecretString password;  // for %w and for logs that the admin asked for
 
-    AuthFields fields;         // what the passdbs returned, for the client
-    AuthFields userdb_fields;  // userdb_* of the passdbs, then what the userdbs returned
+    AuthFields fields;               // what the passdbs returned, for the client
+    AuthFields userdb_fields;        // userdb_* of the passdbs, then what the userdbs returned
     bool has_userdb_fields = false;  // a passdb returned userdb_*: prefetch works
     bool passdb_succeeded = false;   // the user is known to exist
     std::optional<std::chrono::system_clock::time_point> delay_until;  // passdb field: an OK is held back until then
-    std::string app_password;        // name and id of the app password that proved the user; empty = another way
+    std::string app_password;  // name and id of the app password that proved the user; empty = another way
     std::optional<std::string> app_password_required;  // passdb field of that name
     std::optional<PasswordUpgrade> upgrade;
-    LoginTrail trail;                // what each database said, for the log
+    LoginTrail trail;  // what each database said, for the log
 
     // The value of a variable by its long name, for templates of settings and fields.
     std::optional<std::string> variable(std::string_view name) const;

@@ -34,15 +34,15 @@ struct AuthSettings {
     std::uint64_t cache_size = 0;
     std::chrono::milliseconds cache_ttl{3'600'000}, cache_negative_ttl{3'600'000};
     std::uint32_t worker_count = 30;
-    std::string app_passwords;                      // the file; empty = none
-    std::string app_password_required = "no";       // no, yes, or services
+    std::string app_passwords;                 // the file; empty = none
+    std::string app_password_required = "no";  // no, yes, or services
     // Of PLAIN and LOGIN, in bytes; more where a token may come as password (passdb oauth2).
     std::size_t password_limit = kHashedPasswordLimit;
     static constexpr std::size_t kHashedPasswordLimit = 1024;  // nothing longer is ever hashed
-    std::string openid_configuration_url;  // of the first passdb that has one; set by the engine
-    std::vector<IpAddress> proxy_self;  // addresses of this host, for proxy_maybe
-    std::string password_upgrade_scheme;  // empty = stored passwords stay as they are
-    std::string mail_uid;  // whose mail it is when a userdb says nothing
+    std::string openid_configuration_url;                      // of the first passdb that has one; set by the engine
+    std::vector<IpAddress> proxy_self;                         // addresses of this host, for proxy_maybe
+    std::string password_upgrade_scheme;                       // empty = stored passwords stay as they are
+    std::string mail_uid;                                      // whose mail it is when a userdb says nothing
     AuthPolicySettings policy;
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;

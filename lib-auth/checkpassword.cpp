@@ -89,16 +89,11 @@ std::string_view wanted_scheme(const AuthRequest& request) {
 namespace {
 std::string describe_end(const ProgramResult& result) {
     switch (result.end) {
-        case ProgramResult::End::Exited:
-            return fmt::format("Child {} exited with status {}", result.pid, result.code);
-        case ProgramResult::End::Killed:
-            return fmt::format("Child {} died with signal {}", result.pid, result.code);
-        case ProgramResult::End::TimedOut:
-            return fmt::format("Child {} took too long and was killed", result.pid);
-        case ProgramResult::End::TooLong:
-            return fmt::format("Child {} wrote too much and was killed", result.pid);
-        case ProgramResult::End::NotStarted:
-            return Error::from_errno(result.code, "the program cannot be run").detail;
+        case ProgramResult::End::Exited: return fmt::format("Child {} exited with status {}", result.pid, result.code);
+        case ProgramResult::End::Killed: return fmt::format("Child {} died with signal {}", result.pid, result.code);
+        case ProgramResult::End::TimedOut: return fmt::format("Child {} took too long and was killed", result.pid);
+        case ProgramResult::End::TooLong: return fmt::format("Child {} wrote too much and was killed", result.pid);
+        case ProgramResult::End::NotStarted: return Error::from_errno(result.code, "the program cannot be run").detail;
     }
     return "";
 }

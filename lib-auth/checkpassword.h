@@ -39,7 +39,7 @@ Result<AuthFields> parse_reply(std::string_view bytes);
 
 struct Answer {
     enum class Kind { Yes, No, UnknownUser } kind = Kind::No;
-    AuthFields fields;  // of Yes
+    AuthFields fields;   // of Yes
     std::string reason;  // of the others, for the log
 };
 // What a program's end means in that mode. An Error: it could not tell.

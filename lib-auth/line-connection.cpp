@@ -49,7 +49,7 @@ void LineConnection::State::end(End why, const std::string& text) {
 
 void LineConnection::State::update_interest() {
     bool pending = output.size() > output_sent;
-    Interest wanted = !pending ? Interest::Read
+    Interest wanted = !pending                                     ? Interest::Read
                       : output.size() - output_sent > kOutputLimit ? Interest::Write
                                                                    : Interest::ReadWrite;
     if (wanted == interest) return;

@@ -26,7 +26,7 @@ struct SaslStep {
     Kind kind = Kind::Failure;
     std::string data;
     bool has_data = false;
-    std::string user;  // as the client wrote it; the databases' rules for names are applied by the caller
+    std::string user;           // as the client wrote it; the databases' rules for names are applied by the caller
     bool names_user = false;    // of Failure: `user` was given before it failed, and is echoed
     std::string authorization;  // whose mail is wanted, if that is somebody else
     SecretString password;
@@ -54,10 +54,10 @@ public:
 
 struct MechanismSpec {
     std::string_view name;
-    std::string_view flags;     // as on the MECH line, words separated by TAB
-    bool needs_passdb = true;   // false: lives without any passdb (ANONYMOUS)
+    std::string_view flags;    // as on the MECH line, words separated by TAB
+    bool needs_passdb = true;  // false: lives without any passdb (ANONYMOUS)
     std::unique_ptr<Mechanism> (*make)(const AuthRequest& request, const AuthSettings& settings) = nullptr;
-    bool is_costly = false;     // deriving its keys from a plain password keeps a core busy
+    bool is_costly = false;              // deriving its keys from a plain password keeps a core busy
     bool needs_channel_binding = false;  // only for login processes that end TLS themselves and say its binding
 };
 std::span<const MechanismSpec> mechanism_specs();

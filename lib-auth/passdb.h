@@ -30,8 +30,8 @@ struct PassDbReply {
     Verdict verdict = Verdict::UnknownUser;  // of lookup: Match (found) or UnknownUser
     SecretString password;                   // of lookup: as stored, e.g. "{PLAIN}secret"
     bool has_password = false;
-    AuthFields fields;   // expanded; userdb_* included
-    std::string reason;  // for the log
+    AuthFields fields;    // expanded; userdb_* included
+    std::string reason;   // for the log
     std::string message;  // of a refusal, for the client; empty as a rule
 };
 
@@ -52,8 +52,8 @@ public:
     // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never
     // cached.
     virtual std::optional<std::string> cache_key(const AuthRequest&) { return std::nullopt; }
-    // Databases that can be written: puts `fresh` in the place of `stored`, which `lookup` gave for this request. Blocks;
-    // called on any thread. InUse: somebody else has changed it, and nothing was done. docs/password-upgrade.md
+    // Databases that can be written: puts `fresh` in the place of `stored`, which `lookup` gave for this request.
+    // Blocks; called on any thread. InUse: somebody else has changed it, and nothing was done. docs/password-upgrade.md
     virtual bool can_store_password() const { return false; }
     virtual Status store_password(const AuthRequest& request, const SecretString& stored, const SecretString& fresh);
     // Of a stored password without {SCHEME}.

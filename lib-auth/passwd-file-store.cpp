@@ -1,6 +1,7 @@
 #include "lib-auth/passwd-file-store.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,8 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/random.h"
@@ -30,9 +29,7 @@ Error no_right(int error, const std::string& what, const std::string& path) {
                              what, std::strerror(error), ::geteuid(), path)};
 }
 
-bool fits_a_field(std::string_view text) {
-    return text.find_first_of(std::string_view(":\n\r\0", 4)) == text.npos;
-}
+bool fits_a_field(std::string_view text) { return text.find_first_of(std::string_view(":\n\r\0", 4)) == text.npos; }
 
 bool is_same(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
@@ -82,12 +79,13 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     // Whoever edits it with the same lock is let finish; another upgrade is not worth waiting for.
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
         return fail(ErrorCode::InUse, real + " is locked by another process");
-    struct stat before {}, now {};
+    struct stat before {
+    }, now{};
     if (::fstat(fd.get(), &before) != 0 || !S_ISREG(before.st_mode))
         return fail(ErrorCode::Io, real + " is no regular file");
     if (before.st_size > kFileLimit)
-        return fail(ErrorCode::Limit, fmt::format("{} is larger than {} MiB: too much to write at a login", real,
-                                                     kFileLimit >> 20));
+        return fail(ErrorCode::Limit,
+                    fmt::format("{} is larger than {} MiB: too much to write at a login", real, kFileLimit >> 20));
     std::string text(static_cast<std::size_t>(before.st_size), '\0');
     ssize_t size = ::pread(fd.get(), text.data(), text.size(), 0);
     if (size != before.st_size) return fail(ErrorCode::InUse, real + " is being written");
@@ -104,12 +102,12 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     }
     struct stat made {};
     ::fstat(out.get(), &made);
-    bool owned = (made.st_uid == before.st_uid && made.st_gid == before.st_gid) ||
-                 ::fchown(out.get(), made.st_uid == before.st_uid ? static_cast<uid_t>(-1) : before.st_uid,
-                          before.st_gid) == 0;
+    bool owned =
+        (made.st_uid == before.st_uid && made.st_gid == before.st_gid) ||
+        ::fchown(out.get(), made.st_uid == before.st_uid ? static_cast<uid_t>(-1) : before.st_uid, before.st_gid) == 0;
     if (!owned)
-        return fail(no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real),
-                             real));
+        return fail(
+            no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real), real));
     if (::fchmod(out.get(), before.st_mode & 07777) != 0)
         return fail(no_right(errno, "keeping the mode of " + real, real));
     TRY(write_all(out.get(), *changed, temporary.path));

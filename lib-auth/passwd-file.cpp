@@ -1,12 +1,11 @@
 #include "lib-auth/passwd-file.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-auth/password-scheme.h"
 #include "lib-auth/userdb.h"

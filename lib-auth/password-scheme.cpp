@@ -74,8 +74,8 @@ Result<StoredPassword> decode_password(std::string_view text, std::string_view d
             break;
     }
     if (scheme.raw_length != 0 && raw->size() != scheme.raw_length)
-        return fail(ErrorCode::Corrupt, fmt::format("Input length isn't valid ({} instead of {})", raw->size(),
-                                                    scheme.raw_length));
+        return fail(ErrorCode::Corrupt,
+                    fmt::format("Input length isn't valid ({} instead of {})", raw->size(), scheme.raw_length));
     StoredPassword stored{&scheme, SecretString(*raw)};
     ::explicit_bzero(raw->data(), raw->size());
     return stored;

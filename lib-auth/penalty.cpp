@@ -1,11 +1,10 @@
 #include "lib-auth/penalty.h"
 
+#include <fmt/format.h>
 #include <strings.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-net/ip-address.h"
 

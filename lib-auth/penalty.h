@@ -23,8 +23,8 @@ public:
     using Clock = std::chrono::steady_clock;
 
     struct Entry {
-        std::string address;  // the bucket's name: "192.0.2.1", "2001:db8:0:1::/64", "" for no address
-        unsigned level = 0;   // 0: none
+        std::string address;                  // the bucket's name: "192.0.2.1", "2001:db8:0:1::/64", "" for no address
+        unsigned level = 0;                   // 0: none
         std::chrono::milliseconds left{0};    // how long its next guess is held
         std::chrono::milliseconds forget{0};  // when all is forgotten, if nothing more fails
         std::uint64_t distinct = 0;           // different wrong guesses
@@ -53,7 +53,7 @@ private:
         unsigned level = 0;
         std::uint64_t distinct = 0, attempts = 0;
         Clock::time_point answered;
-        std::vector<std::uint64_t> guesses;     // keyed hashes, never the guesses themselves
+        std::vector<std::uint64_t> guesses;      // keyed hashes, never the guesses themselves
         std::list<std::string>::iterator place;  // in order_
     };
     using Buckets = std::unordered_map<std::string, Bucket, KeyedHash>;

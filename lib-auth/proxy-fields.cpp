@@ -1,11 +1,10 @@
 #include "lib-auth/proxy-fields.h"
 
+#include <fmt/format.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 namespace culver {
 

@@ -1,8 +1,8 @@
 #include "lib-auth/settings-file.h"
 
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "lib-base/text.h"
 
@@ -70,8 +70,8 @@ private:
             if (line != "}" && !line.ends_with('{')) problem(path, number, fmt::format("Expecting '=': {}", line));
             return;
         }
-        out_.settings.push_back({std::string(trim(line.substr(0, equals))),
-                                 without_quotes(trim(line.substr(equals + 1))), path, number});
+        out_.settings.push_back(
+            {std::string(trim(line.substr(0, equals))), without_quotes(trim(line.substr(equals + 1))), path, number});
     }
 
     void include(std::string_view line, const std::string& path, unsigned number, int depth) {

@@ -8,7 +8,8 @@
 namespace culver {
 
 void assertion_failed(const char* expression, const char* file, int line) {
-    log_line(LogLevel::Panic, std::string("assertion failed: ") + expression + " (" + file + ":" + std::to_string(line) +
+    log_line(LogLevel::Panic, std::string("assertion failed: ") + expression + " (" + file + ":" +
+                                  std::to_string(line) +
                                   "). This is a bug in Culver; the process ends and is started again.");
     std::abort();
 }

@@ -69,10 +69,8 @@ void log_line(LogLevel level, std::string_view text) {
     std::lock_guard lock(sink_mutex);
     append_clean(line, thread_prefix.empty() ? process_prefix : thread_prefix);
     append_clean(line, text);
-    if (sink)
-        sink(level, line);
-    else
-        write_to_stderr(level, line);
+    if (sink) sink(level, line);
+    else write_to_stderr(level, line);
 }
 
 }  // namespace culver

@@ -1,13 +1,12 @@
 // The settings inside blocks, and which block may stand in which.
-#include "lib-config/setting-spec.h"
-#include "lib-config/setting-table.h"
-
 #include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
 
 #include "lib-base/assert.h"
+#include "lib-config/setting-spec.h"
+#include "lib-config/setting-table.h"
 
 namespace culver {
 

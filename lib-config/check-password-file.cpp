@@ -1,9 +1,10 @@
 // check_settings: the lines of a passwd-file, user:password:uid:gid:gecos:home:shell:extra.
-#include <array>
-#include <cctype>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+
+#include <array>
+#include <cctype>
 #include <unordered_set>
 
 #include "lib-base/file.h"
@@ -14,15 +15,16 @@ namespace culver::config {
 
 namespace {
 
-constexpr std::size_t kLineLimit = 200000;   // more than these are left to authd
+constexpr std::size_t kLineLimit = 200000;  // more than these are left to authd
 constexpr std::size_t kProblemLimit = 20;
 
 // Schemes that Culver verifies, and those that only Dovecot does.
 constexpr std::array<std::string_view, 31> kSchemes = {
-    "PLAIN",        "CLEAR",     "CLEARTEXT", "CRYPT",      "DES-CRYPT",   "MD5-CRYPT",     "SHA256-CRYPT", "SHA512-CRYPT",
-    "BLF-CRYPT",    "MD5",       "PLAIN-MD5", "LDAP-MD5",   "SHA",         "SHA1",          "SHA256",       "SHA512",
-    "SMD5",         "SSHA",      "SSHA256",   "SSHA512",    "PLAIN-MD4",   "PLAIN-TRUNC",   "CRAM-MD5",     "HMAC-MD5",
-    "DIGEST-MD5",   "SCRAM-SHA-1", "SCRAM-SHA-256", "ARGON2I", "ARGON2ID", "PBKDF2",        "OTP"};
+    "PLAIN",        "CLEAR",     "CLEARTEXT", "CRYPT",      "DES-CRYPT",   "MD5-CRYPT",     "SHA256-CRYPT",
+    "SHA512-CRYPT", "BLF-CRYPT", "MD5",       "PLAIN-MD5",  "LDAP-MD5",    "SHA",           "SHA1",
+    "SHA256",       "SHA512",    "SMD5",      "SSHA",       "SSHA256",     "SSHA512",       "PLAIN-MD4",
+    "PLAIN-TRUNC",  "CRAM-MD5",  "HMAC-MD5",  "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "ARGON2I",
+    "ARGON2ID",     "PBKDF2",    "OTP"};
 constexpr std::array<std::string_view, 2> kOtherSchemes = {"NTLM", "LANMAN"};
 
 bool is_among(const auto& list, std::string_view scheme) {
@@ -53,8 +55,11 @@ std::string hash_problem(std::string_view hash) {
             return fmt::format("the password hash holds '{}', which no hash has",
                                isprint(static_cast<unsigned char>(c)) ? c : '?');
     auto rest = hash.substr(hash.rfind('$') + 1);
-    std::size_t wanted = hash.starts_with("$6$") ? 86 : hash.starts_with("$5$") ? 43 : hash.starts_with("$1$") ? 22
-                       : hash.starts_with("$2") ? 53 : rest.size();
+    std::size_t wanted = hash.starts_with("$6$")   ? 86
+                         : hash.starts_with("$5$") ? 43
+                         : hash.starts_with("$1$") ? 22
+                         : hash.starts_with("$2")  ? 53
+                                                   : rest.size();
     if (rest.size() == wanted) return {};
     return fmt::format("the password hash has {} characters behind its last $, not {}", rest.size(), wanted);
 }

@@ -1,12 +1,13 @@
 // check_settings: certificates and keys, read as the login process will read them.
-#include <algorithm>
 #include <fmt/format.h>
-#include <memory>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+
+#include <algorithm>
+#include <memory>
 
 #include "lib-base/text.h"
 #include "lib-config/checks.h"

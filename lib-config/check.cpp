@@ -1,17 +1,17 @@
 // check_settings: what will fail later, said at the start.
-#include "lib-config/checks.h"
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <array>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
 #include "lib-base/text.h"
+#include "lib-config/checks.h"
 #include "lib-config/variables.h"
 
 namespace culver {
@@ -80,13 +80,12 @@ bool holds(const auto& list, std::string_view word) { return std::ranges::find(l
 void check_driver(std::string_view kind, const std::string& driver, const SettingOrigin& where, bool known,
                   Findings& out) {
     if (known) return;
-    std::string drivers =
-        kind == "passdb" ? "checkpassword, ldap, oauth2, pam, passwd, passwd-file, shadow, sql or static"
-                         : "checkpassword, ldap, passwd, passwd-file, prefetch, sql or static";
+    std::string drivers = kind == "passdb"
+                              ? "checkpassword, ldap, oauth2, pam, passwd, passwd-file, shadow, sql or static"
+                              : "checkpassword, ldap, passwd, passwd-file, prefetch, sql or static";
     if (holds(kOtherDbs, driver))
         out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
-    else
-        out.error(where, fmt::format("Unknown {} driver '{}'", kind, driver), "write driver = " + drivers);
+    else out.error(where, fmt::format("Unknown {} driver '{}'", kind, driver), "write driver = " + drivers);
 }
 
 // checkpassword: the program must be there. (Whether auth's user may run it shows only at the first login.)
@@ -140,8 +139,8 @@ bool userdb_gives(const UserDbSettings& db, std::string_view field) {
 // Whether every user has a field: from this database, or from the global setting.
 bool may_give(const Settings& settings, std::string_view field) {
     return std::ranges::any_of(settings.userdbs(), [&](const UserDbSettings& db) {
-        return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" ||
-               db.driver == "sql" || db.driver == "ldap" || userdb_gives(db, field) || !holds(kUserDbs, db.driver);
+        return db.driver == "passwd" || db.driver == "prefetch" || db.driver == "passwd-file" || db.driver == "sql" ||
+               db.driver == "ldap" || userdb_gives(db, field) || !holds(kUserDbs, db.driver);
     });
 }
 
@@ -246,8 +245,10 @@ void check_mail(const Settings& settings, Findings& out) {
             std::ranges::any_of(settings.userdbs(), [](const auto& db) { return userdb_gives(db, "mail"); });
         std::string hint = "write mail_location = maildir:~/Maildir" + out.in_file("10-mail.conf");
         if (!elsewhere && !has_home)
-            out.error(settings.origin("mail_location"), "mail_location not set and autodetection failed: Mail storage "
-                      "autodetection failed with home=(not set)", hint + ", and mail_home = /var/vmail/%d/%n");
+            out.error(settings.origin("mail_location"),
+                      "mail_location not set and autodetection failed: Mail storage "
+                      "autodetection failed with home=(not set)",
+                      hint + ", and mail_home = /var/vmail/%d/%n");
         else if (!elsewhere)
             out.warning(settings.origin("mail_location"),
                         "mail_location is not set: who has no mail in the home yet cannot log in", hint);

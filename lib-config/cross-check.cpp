@@ -1,7 +1,8 @@
 // What each line of a configuration may say for itself but the whole cannot mean. Errors, as in Dovecot.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 #include "lib-config/checks.h"
@@ -85,8 +86,7 @@ private:
         for_words(root, "auth_verbose_passwords", [&](std::string_view word, const Value& value) {
             auto kind = word.substr(0, word.find(':'));
             const char* hint = "write no, plain, sha1 or sha1:6";
-            if (!has_word("no yes plain sha1", kind))
-                error(value.place, "auth_verbose_passwords: Invalid value", hint);
+            if (!has_word("no yes plain sha1", kind)) error(value.place, "auth_verbose_passwords: Invalid value", hint);
             else if (kind.size() != word.size() && !parse_uint32(word.substr(kind.size() + 1)))
                 error(value.place,
                       fmt::format("auth_verbose_passwords: Invalid truncation number: '{}'",

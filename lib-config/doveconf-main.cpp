@@ -1,8 +1,9 @@
 // The command line of doveconf.
-#include <cstdio>
 #include <fmt/format.h>
 #include <getopt.h>
 #include <netdb.h>
+
+#include <cstdio>
 
 #include "lib-base/text.h"
 #include "lib-config/print.h"

@@ -1,9 +1,10 @@
 #include "lib-config/filter-block.h"
 
-#include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <netdb.h>
+
+#include <algorithm>
+#include <array>
 
 #include "lib-base/text.h"
 

@@ -138,8 +138,7 @@ Line parse_line(std::string_view text) {
         return line;
     }
     if (!rest.empty() && rest.front() == '=') {
-        if (key.empty())
-            return bad("Missing key name ('=' at the beginning of line)", "write \"name = value\"");
+        if (key.empty()) return bad("Missing key name ('=' at the beginning of line)", "write \"name = value\"");
         return parse_assignment(key, rest.substr(1));
     }
     return parse_open(key, rest);

@@ -1,7 +1,8 @@
 #include "lib-config/load.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-config/checks.h"
 #include "lib-config/parser.h"

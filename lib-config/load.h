@@ -15,8 +15,8 @@ enum class Severity { Warning, Error };
 struct Diagnostic {
     Severity severity;
     SettingOrigin where;
-    std::string text;  // what is wrong, in Dovecot's words where it has any
-    std::string hint;  // what to write instead; may be empty
+    std::string text;             // what is wrong, in Dovecot's words where it has any
+    std::string hint;             // what to write instead; may be empty
     bool text_has_place = false;  // the text names the file itself, as some of Dovecot's warnings do
 };
 
@@ -32,7 +32,7 @@ std::string format_diagnostics(const std::vector<Diagnostic>& diagnostics, const
 struct LoadOptions {
     std::string path = "/etc/dovecot/dovecot.conf";
     std::vector<std::pair<std::string, std::string>> overrides;  // -o name=value
-    bool expand_files = true;  // replace <file values by their contents
+    bool expand_files = true;                                    // replace <file values by their contents
 };
 
 struct LoadedSettings {

@@ -1,7 +1,8 @@
 // Names of older versions that Dovecot 2.3 still reads: each is warned of and becomes what replaced it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 #include "lib-config/parser.h"
@@ -37,7 +38,8 @@ struct Renamed {
     std::string_view name, now;
 };
 constexpr std::array<Renamed, 3> kRenamed = {{{"dbox_rotate_size", "mdbox_rotate_size"},
-    {"dbox_rotate_interval", "mdbox_rotate_interval"}, {"doveadm_proxy_port", "doveadm_port"}}};
+                                              {"dbox_rotate_interval", "mdbox_rotate_interval"},
+                                              {"doveadm_proxy_port", "doveadm_port"}}};
 constexpr std::array<std::string_view, 2> kRemoved = {"login_dir", "mail_log_max_lines_per_sec"};
 constexpr std::array<std::string_view, 2> kNotNeeded = {"ssl_dh_parameters_length", "ssl_parameters_regenerate"};
 constexpr std::array<std::string_view, 3> kFiles = {"ssl_ca_file", "ssl_cert_file", "ssl_key_file"};

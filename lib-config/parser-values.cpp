@@ -1,13 +1,14 @@
 // Parser: values that stand for something else (<file, $name), and included files.
-#include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "lib-base/text.h"
 #include "lib-base/unique-fd.h"
@@ -50,7 +51,9 @@ std::string relative_to(const std::string& file, std::string_view path) {
 bool Parser::parse_file(const std::string& path) {
     std::string text;
     if (int failed = read_any(path, text); failed != 0) {
-        diagnostics_.push_back({Severity::Error, {}, fmt::format("open({}) failed: {}", path, std::strerror(failed)),
+        diagnostics_.push_back({Severity::Error,
+                                {},
+                                fmt::format("open({}) failed: {}", path, std::strerror(failed)),
                                 failed == ENOENT ? "create the file, or name another one with -c"
                                                  : "run as a user who may read it, or name another one with -c"});
         return false;
@@ -92,10 +95,12 @@ void Parser::include_file(const std::string& path, bool must_exist) {
         return error("Too many include files: " + path, "include fewer files");
     std::string text;
     if (int failed = read_any(path, text); failed != 0) {
-        if (failed == EISDIR) return warning(fmt::format("{} is a directory, nothing is read from it", path),
-                                             fmt::format("write {}/*.conf", path));
-        if (must_exist) error(fmt::format("Couldn't open include file {}: {}", path, std::strerror(failed)),
-                              "make the file readable, or write !include_try");
+        if (failed == EISDIR)
+            return warning(fmt::format("{} is a directory, nothing is read from it", path),
+                           fmt::format("write {}/*.conf", path));
+        if (must_exist)
+            error(fmt::format("Couldn't open include file {}: {}", path, std::strerror(failed)),
+                  "make the file readable, or write !include_try");
         return;
     }
     config_.files.push_back(path);

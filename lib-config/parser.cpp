@@ -1,7 +1,8 @@
 #include "lib-config/parser.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-base/text.h"
 #include "lib-config/filter-block.h"
@@ -63,13 +64,13 @@ void Parser::run() {
         }
         if (text.find('\0') != std::string::npos)
             error("The line holds a NUL byte", "save the file as plain text (UTF-8)");
-        else
-            handle(parse_line(text));
+        else handle(parse_line(text));
     }
     // Inner blocks first, so that the text names the one that Dovecot names.
     while (frames_.size() > 1) {
         auto where = config_.origin(frames_.back().place);
-        diagnostics_.push_back({Severity::Error, {where.file, 0},
+        diagnostics_.push_back({Severity::Error,
+                                {where.file, 0},
                                 fmt::format("Missing '}}' (section started at {})", where.to_string()),
                                 "close each \"name {\" with a line that holds only }"});
         frames_.pop_back();

@@ -1,11 +1,12 @@
 #include "lib-config/print.h"
 
-#include <algorithm>
-#include <array>
 #include <fmt/format.h>
-#include <fstream>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
 
 #include "lib-base/text.h"
 #include "lib-config/filter-block.h"
@@ -69,7 +70,8 @@ public:
     // The block with its braces; empty if nothing in it is to be shown.
     std::string block_text(const Block& block, const Block* parent_defaults, const std::string& indent) const {
         const Block* defaults = parent_defaults == nullptr || (block.name.empty() && !block_spec(block.kind).free_keys)
-            ? nullptr : parent_defaults->find_block(block.kind, block.name);
+                                    ? nullptr
+                                    : parent_defaults->find_block(block.kind, block.name);
         if (options_.show == ShowSettings::Defaults && defaults == nullptr) return {};
         std::string inner;
         print_block(block, defaults, indent + "  ", inner);
@@ -98,8 +100,7 @@ private:
             const Value* value = options_.show == ShowSettings::Defaults ? built_in : block.find(row);
             bool always = block.kind == BlockKind::Namespace && (spec.name == "location" || spec.name == "prefix");
             if (!always && !is_shown(block, spec, value)) continue;
-            std::string text = value != nullptr ? shown(*value, spec.secret)
-                                                : config::quote_value(spec.default_value);
+            std::string text = value != nullptr ? shown(*value, spec.secret) : config::quote_value(spec.default_value);
             entries.emplace_back(std::string(spec.name), fmt::format("{}{} = {}\n", indent, spec.name, text));
         }
     }
@@ -243,8 +244,10 @@ void print_flat(const Printer& printer, const Block& block, const std::string& p
         auto name = block_spec(child->kind).name;
         auto position = counts[static_cast<std::size_t>(child->kind)]++;
         bool by_number = child->name.empty() || child->kind == BlockKind::PassDb || child->kind == BlockKind::UserDb;
-        std::string key = block_spec(child->kind).free_keys ? std::string(name)
-            : fmt::format("{}/{}", name, by_number ? fmt::format("{}", position) : config::path_escape(child->name));
+        std::string key = block_spec(child->kind).free_keys
+                              ? std::string(name)
+                              : fmt::format("{}/{}", name,
+                                            by_number ? fmt::format("{}", position) : config::path_escape(child->name));
         if (auto label = label_setting(child->kind); !label.empty() && !child->name.empty())
             out += fmt::format("{}{}/{}={}\n", prefix, key, label, child->name);
         print_flat(printer, *child, prefix + key + "/", out);

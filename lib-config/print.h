@@ -10,20 +10,20 @@
 namespace culver {
 
 enum class ShowSettings {
-    All,         // -a
-    Changed,     // -n: what differs from its default
-    Written,     // -N: what the configuration sets, even to its default
-    Defaults,    // -d
+    All,       // -a
+    Changed,   // -n: what differs from its default
+    Written,   // -N: what the configuration sets, even to its default
+    Defaults,  // -d
 };
 
 struct PrintOptions {
     ShowSettings show = ShowSettings::All;
-    bool values_only = false;   // -h
-    bool expand = false;        // -x: contents of files, values of $references
-    bool show_secrets = false;  // -P
-    bool flat = false;          // -S: one path=value per line
-    std::string module;         // -m
-    SettingFilter filter;       // -f
+    bool values_only = false;        // -h
+    bool expand = false;             // -x: contents of files, values of $references
+    bool show_secrets = false;       // -P
+    bool flat = false;               // -S: one path=value per line
+    std::string module;              // -m
+    SettingFilter filter;            // -f
     std::vector<std::string> names;  // only these settings or blocks
 };
 

@@ -7,9 +7,9 @@
 //            u32 n block*            (at most kDepth blocks deep)
 //   config   "CULVER-SETTINGS 1 " and the table's fingerprint, LF, string path, u32 n string* (files), u32 n scope*
 //   scope    string protocol, local_name, local, remote, u32 file, u32 line, block
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 
 #include "lib-config/settings-data.h"
 
@@ -42,7 +42,9 @@ public:
 
     void bytes(std::string_view raw) { out_ += raw; }
     template <typename Number>
-    void number(Number value) { out_.append(reinterpret_cast<const char*>(&value), sizeof value); }
+    void number(Number value) {
+        out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
     void text(std::string_view value) {
         number(static_cast<std::uint32_t>(value.size()));
         out_ += value;

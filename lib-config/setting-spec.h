@@ -14,14 +14,14 @@ namespace culver {
 
 enum class SettingType : std::uint8_t {
     Text,
-    Flag,      // yes or no
+    Flag,  // yes or no
     Number,
-    Port,      // 0..65535
-    Mode,      // octal if it begins with 0
-    Size,      // bytes, with k M G T
-    Time,      // whole seconds
-    TimeMs,    // milliseconds allowed
-    Choice,    // one of a fixed list of words
+    Port,    // 0..65535
+    Mode,    // octal if it begins with 0
+    Size,    // bytes, with k M G T
+    Time,    // whole seconds
+    TimeMs,  // milliseconds allowed
+    Choice,  // one of a fixed list of words
 };
 
 // Whether Culver does something with a setting yet. One that it does not is accepted with a warning when it is set to
@@ -29,26 +29,30 @@ enum class SettingType : std::uint8_t {
 enum class Support : std::uint8_t { Acts, Later };
 
 // Whose business a setting is; `doveconf -m` and docs/settings.md go by it.
+// clang-format off
 enum class Area : std::uint8_t {
     Common, Master, Users, Auth, AuthLogin, Login, Greeting, Ssl, Mail, Remote, Imap, ImapLogin, Session, Pop3, Lmtp,
     Delivery, Sending, Submission, Sieve, Doveadm, Director, Stats, Replication, Dict,
 };
+// clang-format on
 
 struct SettingSpec {
     std::string_view name;
     SettingType type = SettingType::Text;
     std::string_view default_value;  // in the form in which it is printed
     Support support = Support::Acts;
-    std::string_view help;            // one line for docs/settings.md
-    Area area = Area::Common;         // settings outside blocks
-    std::string_view choices = {};    // Choice: the words, blank-separated
-    bool secret = false;              // hidden by doveconf, kept from mail processes
+    std::string_view help;          // one line for docs/settings.md
+    Area area = Area::Common;       // settings outside blocks
+    std::string_view choices = {};  // Choice: the words, blank-separated
+    bool secret = false;            // hidden by doveconf, kept from mail processes
 };
 
+// clang-format off
 enum class BlockKind : std::uint8_t {
     Root, Service, UnixListener, FifoListener, InetListener, Namespace, Mailbox, PassDb, UserDb, Plugin, Dict, Metric,
     EventExporter,
 };
+// clang-format on
 inline constexpr std::size_t kBlockKinds = 13;
 
 struct BlockSpec {
@@ -71,7 +75,7 @@ struct ListenerDefault {
     BlockKind kind;
     std::string_view name;
     std::string_view mode = {}, user = {}, group = {};  // unix, fifo; empty = the default of the block
-    std::string_view port = {};  // inet
+    std::string_view port = {};                         // inet
     bool ssl = false;
 };
 struct ServiceDefault {

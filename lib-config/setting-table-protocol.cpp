@@ -24,8 +24,8 @@ constexpr SettingSpec kRows[] = {
     {"imap_literal_minus", Flag, "no", Acts, "Offer LITERAL- in place of LITERAL+.", Area::ImapLogin},
     {"imap_logout_format", Text,
      "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} hdr_count=%{fetch_hdr_count} "
-     "hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}", Acts,
-     "What the log says at the end of a session.", Area::Imap},
+     "hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}",
+     Acts, "What the log says at the end of a session.", Area::Imap},
     {"imap_max_line_length", Size, "64 k", Acts, "Longest command line.", Area::Imap},
     {"imap_metadata", Flag, "no", Later, "Offer METADATA; needs mail_attribute_dict.", Area::Imap},
     {"imap_urlauth_host", Text, "", Later, "Host name in URLAUTH addresses; empty = URLAUTH is off.", Area::Imap},
@@ -60,7 +60,8 @@ constexpr SettingSpec kRows[] = {
     {"managesieve_sieve_capability", Text,
      "fileinto reject envelope encoded-character vacation subaddress comparator-i;ascii-numeric relational regex "
      "imap4flags copy include variables body enotify environment mailbox date index ihave duplicate mime "
-     "foreverypart extracttext", Later, "SIEVE of ManageSieve.", Area::Sieve},
+     "foreverypart extracttext",
+     Later, "SIEVE of ManageSieve.", Area::Sieve},
     {"pop3_client_workarounds", Text, "", Later, "Deviations for faulty POP3 clients.", Area::Pop3},
     {"pop3_delete_type", Choice, "default", Later, "What DELE does.", Area::Pop3, "default expunge flag"},
     {"pop3_enable_last", Flag, "no", Later, "Offer LAST.", Area::Pop3},

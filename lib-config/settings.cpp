@@ -1,7 +1,8 @@
 #include "lib-config/settings.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-base/assert.h"
 #include "lib-base/text.h"

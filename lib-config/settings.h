@@ -76,11 +76,11 @@ enum class ListenerKind { Unix, Fifo, Inet };
 
 struct ListenerSettings {
     ListenerKind kind = ListenerKind::Unix;
-    std::string name;  // unix and fifo: path, relative to base_dir unless absolute; inet: its label
-    unsigned mode = 0600;          // unix, fifo; 0 = disabled
-    std::string user, group;       // unix, fifo; names or numbers, $default_* resolved; empty = owner of the process
-    std::string address;           // inet: as written, empty = the `listen` setting
-    std::uint16_t port = 0;        // inet; 0 = disabled
+    std::string name;         // unix and fifo: path, relative to base_dir unless absolute; inet: its label
+    unsigned mode = 0600;     // unix, fifo; 0 = disabled
+    std::string user, group;  // unix, fifo; names or numbers, $default_* resolved; empty = owner of the process
+    std::string address;      // inet: as written, empty = the `listen` setting
+    std::uint16_t port = 0;   // inet; 0 = disabled
     bool ssl = false, reuse_port = false, haproxy = false;
     SettingOrigin origin;
 };

@@ -35,9 +35,9 @@ struct Value {
 
 struct Block {
     BlockKind kind = BlockKind::Root;
-    std::string name;         // the label; empty if there is none
+    std::string name;  // the label; empty if there is none
     Place place;
-    bool is_default = false;  // built in; printed by -n only if something in it was set
+    bool is_default = false;                              // built in; printed by -n only if something in it was set
     std::vector<std::pair<std::uint16_t, Value>> values;  // by row of block_spec(kind).settings
     std::vector<std::pair<std::string, Value>> free;      // plugin, dict: by key
     std::vector<std::unique_ptr<Block>> blocks;

@@ -1,7 +1,8 @@
 #include "lib-config/value.h"
 
-#include <array>
 #include <fmt/format.h>
+
+#include <array>
 #include <limits>
 
 #include "lib-base/text.h"
@@ -70,10 +71,10 @@ struct Unit {
     std::uint64_t factor;
 };
 
-constexpr std::array<Unit, 5> kSizeUnits = {{{"", 1}, {"k", 1ULL << 10}, {"m", 1ULL << 20}, {"g", 1ULL << 30},
-                                             {"t", 1ULL << 40}}};
-constexpr std::array<Unit, 6> kTimeUnits = {{{"weeks", 604800000}, {"days", 86400000}, {"hours", 3600000},
-                                             {"mins", 60000}, {"secs", 1000}, {"msecs", 1}}};
+constexpr std::array<Unit, 5> kSizeUnits = {
+    {{"", 1}, {"k", 1ULL << 10}, {"m", 1ULL << 20}, {"g", 1ULL << 30}, {"t", 1ULL << 40}}};
+constexpr std::array<Unit, 6> kTimeUnits = {
+    {{"weeks", 604800000}, {"days", 86400000}, {"hours", 3600000}, {"mins", 60000}, {"secs", 1000}, {"msecs", 1}}};
 
 // Splits "5 secs" at the end of the digits; nothing if it does not begin with a number.
 bool split_number(std::string_view text, std::uint64_t* number, std::string_view* unit) {
@@ -130,8 +131,15 @@ const Unit* find_time_unit(std::string_view written) {
         std::string_view full;
         std::size_t unit;
     };
-    static constexpr std::array<Name, 9> kNames = {{{"secs", 4}, {"seconds", 4}, {"mins", 3}, {"minutes", 3},
-        {"hours", 2}, {"days", 1}, {"weeks", 0}, {"msecs", 5}, {"milliseconds", 5}}};
+    static constexpr std::array<Name, 9> kNames = {{{"secs", 4},
+                                                    {"seconds", 4},
+                                                    {"mins", 3},
+                                                    {"minutes", 3},
+                                                    {"hours", 2},
+                                                    {"days", 1},
+                                                    {"weeks", 0},
+                                                    {"msecs", 5},
+                                                    {"milliseconds", 5}}};
     if (equals_ignore_case(written, "ms")) return &kTimeUnits[5];
     for (const auto& name : kNames)
         if (starts_with_ignore_case(name.full, written)) return &kTimeUnits[name.unit];

@@ -1,10 +1,11 @@
 #include "lib-config/variable-functions.h"
 
-#include <array>
-#include <charconv>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <regex.h>
+
+#include <array>
+#include <charconv>
 
 #include "lib-base/text.h"
 
@@ -18,8 +19,13 @@ struct HashName {
     std::string_view name;
     const char* openssl;
 };
-constexpr std::array<HashName, 7> kHashes = {{{"md4", "MD4"}, {"md5", "MD5"}, {"sha1", "SHA1"}, {"sha256", "SHA256"},
-    {"sha384", "SHA384"}, {"sha512", "SHA512"}, {"sha3-256", "SHA3-256"}}};
+constexpr std::array<HashName, 7> kHashes = {{{"md4", "MD4"},
+                                              {"md5", "MD5"},
+                                              {"sha1", "SHA1"},
+                                              {"sha256", "SHA256"},
+                                              {"sha384", "SHA384"},
+                                              {"sha512", "SHA512"},
+                                              {"sha3-256", "SHA3-256"}}};
 constexpr std::string_view kPkcs5 = "pkcs5";
 
 Computed digest(const char* name, std::string_view bytes) {
@@ -150,9 +156,12 @@ struct Comparator {
     std::string_view numbers, strings;
     Order order;
 };
-constexpr std::array<Comparator, 6> kComparators = {{{"==", "eq", Order::Equal}, {"<", "lt", Order::Less},
-    {"<=", "le", Order::LessEqual}, {">", "gt", Order::Greater}, {">=", "ge", Order::GreaterEqual},
-    {"!=", "ne", Order::Different}}};
+constexpr std::array<Comparator, 6> kComparators = {{{"==", "eq", Order::Equal},
+                                                     {"<", "lt", Order::Less},
+                                                     {"<=", "le", Order::LessEqual},
+                                                     {">", "gt", Order::Greater},
+                                                     {">=", "ge", Order::GreaterEqual},
+                                                     {"!=", "ne", Order::Different}}};
 
 }  // namespace
 

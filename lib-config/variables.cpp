@@ -1,9 +1,10 @@
 #include "lib-config/variables.h"
 
-#include <array>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include <array>
+#include <cstdlib>
 
 #include "lib-base/text.h"
 #include "lib-config/variable-functions.h"
@@ -23,9 +24,21 @@ struct Letter {
     char letter;
     std::string_view name;
 };
-constexpr std::array<Letter, 15> kLetters = {{{'u', "user"}, {'n', "username"}, {'d', "domain"}, {'s', "service"},
-    {'h', "home"}, {'i', "uid"}, {'l', "lip"}, {'r', "rip"}, {'p', "pid"}, {'w', "password"}, {'m', "mech"},
-    {'c', "secured"}, {'a', "lport"}, {'b', "rport"}, {'k', "cert"}}};
+constexpr std::array<Letter, 15> kLetters = {{{'u', "user"},
+                                              {'n', "username"},
+                                              {'d', "domain"},
+                                              {'s', "service"},
+                                              {'h', "home"},
+                                              {'i', "uid"},
+                                              {'l', "lip"},
+                                              {'r', "rip"},
+                                              {'p', "pid"},
+                                              {'w', "password"},
+                                              {'m', "mech"},
+                                              {'c', "secured"},
+                                              {'a', "lport"},
+                                              {'b', "rport"},
+                                              {'k', "cert"}}};
 
 // What stands between '%' and the name: %[-][0][skip.][width] and the letters of modifiers.
 struct Format {
@@ -298,8 +311,8 @@ std::optional<std::string> find_user_variable(const UserVariables& of, std::stri
     if (name == "username") return first_part(of.user, '@');
     if (name == "domain") return after(of.user, '@');
     if (name == "domain_first") return first_part(after(of.user, '@'), '@');
-    if (name == "domain_last") return of.user.find('@') == std::string::npos ? std::string()
-                                                                             : of.user.substr(of.user.rfind('@') + 1);
+    if (name == "domain_last")
+        return of.user.find('@') == std::string::npos ? std::string() : of.user.substr(of.user.rfind('@') + 1);
     if (name == "home") return of.home;
     if (name == "uid") return of.uid;
     if (name == "gid") return of.gid;

@@ -11,8 +11,8 @@ namespace {
 
 // The letters mean other things here than elsewhere, so they are spelled out before the common expander sees them.
 constexpr std::pair<char, std::string_view> kLetters[] = {
-    {'$', "status"}, {'m', "msgid"}, {'s', "subject"}, {'f', "from"},
-    {'e', "from_envelope"}, {'p', "size"}, {'w', "vsize"},
+    {'$', "status"},        {'m', "msgid"}, {'s', "subject"}, {'f', "from"},
+    {'e', "from_envelope"}, {'p', "size"},  {'w', "vsize"},
 };
 
 std::string with_long_names(std::string_view format) {
@@ -20,7 +20,8 @@ std::string with_long_names(std::string_view format) {
     for (std::size_t i = 0; i < format.size(); ++i) {
         out += format[i];
         if (format[i] != '%') continue;
-        for (++i; i < format.size() && (std::string_view("0123456789.-").find(format[i]) != std::string_view::npos); ++i)
+        for (++i; i < format.size() && (std::string_view("0123456789.-").find(format[i]) != std::string_view::npos);
+             ++i)
             out += format[i];
         if (i >= format.size()) break;
         std::string_view name;

@@ -44,7 +44,8 @@ private:
             auto mailbox = open_named();
             if (mailbox) return mailbox;
             const Error& error = mailbox.error();
-            log(LogLevel::Info, "save failed to open mailbox " + name_ + ": " + (error.client.empty() ? error.detail : error.client));
+            log(LogLevel::Info,
+                "save failed to open mailbox " + name_ + ": " + (error.client.empty() ? error.detail : error.client));
         }
         name_ = "INBOX";
         static const MailboxName inbox = MailboxName::from_disk("INBOX");
@@ -55,7 +56,8 @@ private:
         auto transaction = TRY(mailbox.begin_save());
         TRY(transaction->begin({}));
         TRY(write(*transaction, order_.prepend));
-        for (std::string_view piece = first_; !piece.empty(); piece = TRY(message_.read())) TRY(write(*transaction, piece));
+        for (std::string_view piece = first_; !piece.empty(); piece = TRY(message_.read()))
+            TRY(write(*transaction, piece));
         TRY(transaction->end());
         TRY(transaction->commit(SaveTransaction::Uids::NotTold));
         return {};

@@ -19,9 +19,9 @@ struct DeliveryOrder {
     std::string session;
 };
 
-// Saves one message and logs "msgid=<..>: saved mail to INBOX" (deliver_log_format) or "...: save failed to INBOX: why".
-// On success the message survives a power cut. On failure nothing of it is left. `settings` is the user's view of the
-// configuration. Thread-safe as far as `user` is.
+// Saves one message and logs "msgid=<..>: saved mail to INBOX" (deliver_log_format) or "...: save failed to INBOX:
+// why". On success the message survives a power cut. On failure nothing of it is left. `settings` is the user's view of
+// the configuration. Thread-safe as far as `user` is.
 Status deliver(MailUser& user, const Settings& settings, const DeliveryOrder& order, MessageSource& message);
 
 }  // namespace culver

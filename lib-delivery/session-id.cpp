@@ -1,13 +1,12 @@
 #include "lib-delivery/session-id.h"
 
+#include <fmt/format.h>
 #include <netdb.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 
@@ -49,7 +48,8 @@ std::string new_session_id() {
     static const std::uint32_t host = host_hash();
     timespec now;
     ::clock_gettime(CLOCK_REALTIME, &now);
-    std::uint64_t stamp = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    std::uint64_t stamp =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
     std::uint64_t previous = last.load();
     do stamp = stamp > previous ? stamp : previous + 1;
     while (!last.compare_exchange_weak(previous, stamp));
@@ -68,14 +68,15 @@ std::string own_hostname(const std::string& configured) {
 
 std::string header_date() {
     static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const std::time_t now = std::time(nullptr);
     std::tm local{};
     ::localtime_r(&now, &local);
     const long minutes = std::abs(local.tm_gmtoff) / 60;
-    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} {}{:02}{:02}", kDays[local.tm_wday], local.tm_mday, kMonths[local.tm_mon],
-                       local.tm_year + 1900, local.tm_hour, local.tm_min, local.tm_sec, local.tm_gmtoff < 0 ? '-' : '+',
-                       minutes / 60, minutes % 60);
+    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} {}{:02}{:02}", kDays[local.tm_wday], local.tm_mday,
+                       kMonths[local.tm_mon], local.tm_year + 1900, local.tm_hour, local.tm_min, local.tm_sec,
+                       local.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 }  // namespace culver

@@ -49,8 +49,9 @@ private:
 KnownNames known_names;
 
 bool is_about_the_process(std::string_view name) {
-    static constexpr std::string_view kNames[] = {"uid", "gid", "home", "chroot", "system_groups_user", "user", "nice",
-                                                  "auth_mech", "auth_token", "master_user", "original_user", "auth_user"};
+    static constexpr std::string_view kNames[] = {
+        "uid",  "gid",       "home",       "chroot",      "system_groups_user", "user",
+        "nice", "auth_mech", "auth_token", "master_user", "original_user",      "auth_user"};
     return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
@@ -65,8 +66,10 @@ std::string field_or(const UserFields& fields, std::string_view name, std::strin
 Result<WorkerIdentity> delivery_identity(const UserRecord& record, const Settings& settings) {
     const std::string uid = field_or(record.fields, "uid", settings.string("mail_uid"));
     const std::string gid = field_or(record.fields, "gid", settings.string("mail_gid"));
-    if (uid.empty()) return fail(ErrorCode::InvalidArgument, "User is missing UID (see mail_uid setting): let the userdb return uid, or set a "
-                                                   "default for all users, e.g. mail_uid = vmail");
+    if (uid.empty())
+        return fail(ErrorCode::InvalidArgument,
+                    "User is missing UID (see mail_uid setting): let the userdb return uid, or set a "
+                    "default for all users, e.g. mail_uid = vmail");
     WorkerIdentity identity;
     if (auto number = parse_uint32(uid); number && !gid.empty()) {
         identity.uid = *number;  // the usual case, without a look into /etc/passwd
@@ -76,19 +79,22 @@ Result<WorkerIdentity> delivery_identity(const UserRecord& record, const Setting
         identity.gid = entry.gid;
     }
     if (identity.uid == 0)
-        return fail(ErrorCode::InvalidArgument, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never delivered as "
-                                                "root: let the userdb (or mail_uid) name another user");
+        return fail(ErrorCode::InvalidArgument,
+                    "Invalid settings in userdb: userdb returned 0 as uid. Mail is never delivered as "
+                    "root: let the userdb (or mail_uid) name another user");
     if (!gid.empty()) identity.gid = TRY(known_names.group(gid));
     if (const std::string* user = record.find("system_groups_user"); user && !user->empty())
         identity.groups = groups_of(*user, identity.gid);
     std::string access = settings.string("mail_access_groups");
     std::replace(access.begin(), access.end(), ',', ' ');
-    for (std::string_view group : split_words(access)) identity.groups.push_back(TRY(known_names.group(std::string(group))));
+    for (std::string_view group : split_words(access))
+        identity.groups.push_back(TRY(known_names.group(std::string(group))));
     identity.chroot = field_or(record.fields, "chroot", settings.string("mail_chroot"));
     return identity;
 }
 
-Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<const Settings>& settings, const UserFields& fields) {
+Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<const Settings>& settings,
+                                                      const UserFields& fields) {
     std::shared_ptr<const Settings> current = settings;
     for (const auto& [name, value] : fields) {
         if (name.empty() || is_about_the_process(name)) continue;

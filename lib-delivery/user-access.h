@@ -24,7 +24,8 @@ Result<WorkerIdentity> delivery_identity(const UserRecord& record, const Setting
 
 // The configuration as this user has it: userdb fields that name settings replace them ("mail" is mail_location),
 // the others are plugin settings. uid, gid, home and the like are left out.
-Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<const Settings>& settings, const UserFields& fields);
+Result<std::shared_ptr<const Settings>> user_settings(const std::shared_ptr<const Settings>& settings,
+                                                      const UserFields& fields);
 
 // Value of the first field of that name; `otherwise` if there is none.
 std::string field_or(const UserFields& fields, std::string_view name, std::string_view otherwise);

@@ -18,16 +18,16 @@ struct ScanLimits {
 
 struct ScanResult {
     enum class Kind {
-        NeedLine,         // read more
-        NeedLiteral,      // a literal of `literal_size` bytes is announced; its bytes begin at `length`; accept_literal()
-        Complete,         // the command takes `length` bytes, its line end included
-        TooLong,          // the line is longer than allowed
+        NeedLine,     // read more
+        NeedLiteral,  // a literal of `literal_size` bytes is announced; its bytes begin at `length`; accept_literal()
+        Complete,     // the command takes `length` bytes, its line end included
+        TooLong,      // the line is longer than allowed
         LiteralTooLarge,  // like NeedLiteral, but over a limit: accept_literal() must not be called
     } kind = Kind::NeedLine;
-    std::size_t length = 0;        // see above
-    std::size_t text_length = 0;   // Complete: without the line end. NeedLiteral: up to and including "}"
+    std::size_t length = 0;       // see above
+    std::size_t text_length = 0;  // Complete: without the line end. NeedLiteral: up to and including "}"
     std::uint64_t literal_size = 0;
-    bool synchronising = true;     // the client waits for "+ OK"
+    bool synchronising = true;  // the client waits for "+ OK"
 };
 
 class CommandScanner {
@@ -49,11 +49,11 @@ private:
     ScanResult literal_found(std::string_view line, std::size_t line_begin, std::size_t lf);
 
     ScanLimits limits_;
-    std::size_t position_ = 0;     // first byte not looked at
-    std::size_t line_begin_ = 0;   // where the current line began
-    std::size_t line_bytes_ = 0;   // of the finished lines of this command
+    std::size_t position_ = 0;    // first byte not looked at
+    std::size_t line_begin_ = 0;  // where the current line began
+    std::size_t line_bytes_ = 0;  // of the finished lines of this command
     std::uint64_t literal_bytes_ = 0;
-    bool waiting_ = false;         // for accept_literal
+    bool waiting_ = false;  // for accept_literal
     ScanResult found_;
 };
 

@@ -92,10 +92,10 @@ public:
     void skip();
 
     // --- words -----------------------------------------------------------------------------------------------------
-    std::string_view atom(std::string_view text = kInvalid);   // as spelled
-    std::string keyword(std::string_view text = kInvalid);     // an atom in upper case: a word of a command's grammar
-    std::string astring(std::string_view text = kInvalid);     // atom, quoted or literal (NIL is the word "NIL")
-    std::string string(std::string_view text = kInvalid);      // quoted or literal
+    std::string_view atom(std::string_view text = kInvalid);  // as spelled
+    std::string keyword(std::string_view text = kInvalid);    // an atom in upper case: a word of a command's grammar
+    std::string astring(std::string_view text = kInvalid);    // atom, quoted or literal (NIL is the word "NIL")
+    std::string string(std::string_view text = kInvalid);     // quoted or literal
     std::optional<std::string> nstring(std::string_view text = kInvalid);  // NIL is nothing
     // A mailbox name, decoded from modified UTF-7 to UTF-8 ("inbox" in any case becomes "INBOX"). A name that does not
     // decode is NO "Mailbox name is not valid mUTF-7". May be empty; what a name may contain is MailboxName's business.
@@ -104,12 +104,12 @@ public:
     std::string list_mailbox(std::string_view text = kInvalid);
 
     // --- numbers, sets, dates --------------------------------------------------------------------------------------
-    std::uint32_t number(std::string_view text = kInvalid);            // 0..2^32-1
+    std::uint32_t number(std::string_view text = kInvalid);  // 0..2^32-1
     std::uint32_t nz_number(std::string_view text = kInvalid);
-    std::uint64_t number64(std::string_view text = kInvalid);          // 0..2^63-1 (RFC 7162 mod-sequence-valzer)
-    SequenceSet sequence_set();  // "Invalid messageset"
-    SequenceSet uid_set();       // "Invalid uidset"
-    Date date(std::string_view text);                                  // "1-Feb-1994", quoted or not
+    std::uint64_t number64(std::string_view text = kInvalid);  // 0..2^63-1 (RFC 7162 mod-sequence-valzer)
+    SequenceSet sequence_set();                                // "Invalid messageset"
+    SequenceSet uid_set();                                     // "Invalid uidset"
+    Date date(std::string_view text);                          // "1-Feb-1994", quoted or not
     // "17-Jul-1996 02:44:25 -0700" quoted: seconds since 1970. Error: `text`, by default Dovecot's for APPEND.
     std::int64_t date_time(std::string_view text = "Invalid internal date");
     LiteralHeader literal_header(std::string_view text = kInvalid);
@@ -131,9 +131,9 @@ public:
 private:
     struct Item {
         Token token;
-        bool escaped;          // quoted, with backslashes in it
+        bool escaped;  // quoted, with backslashes in it
         bool synchronising;
-        std::uint32_t begin;   // of the content
+        std::uint32_t begin;  // of the content
         std::uint32_t length;
     };
     struct Tokenizer;

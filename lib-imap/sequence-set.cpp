@@ -64,8 +64,7 @@ void SequenceSet::normalise() {
         Range& back = ranges_[kept > 0 ? kept - 1 : 0];
         if (kept > 0 && (ranges_[i].first <= back.last || ranges_[i].first - back.last == 1))
             back.last = std::max(back.last, ranges_[i].last);
-        else
-            ranges_[kept++] = ranges_[i];
+        else ranges_[kept++] = ranges_[i];
     }
     ranges_.resize(kept);
 }

@@ -1,7 +1,6 @@
 // The first pass of Parser: a command line is cut into words, strings, literals and parentheses.
-#include "lib-imap/parser.h"
-
 #include "lib-base/text.h"
+#include "lib-imap/parser.h"
 
 namespace culver {
 
@@ -23,8 +22,8 @@ struct Parser::Tokenizer {
     }
 
     void push(Token token, std::size_t begin, std::size_t length, bool escaped = false, bool synchronising = false) {
-        parser.items_.push_back({token, escaped, synchronising, static_cast<std::uint32_t>(begin),
-                                 static_cast<std::uint32_t>(length)});
+        parser.items_.push_back(
+            {token, escaped, synchronising, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length)});
     }
 
     void one() {

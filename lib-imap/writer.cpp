@@ -27,7 +27,14 @@ bool fits_atom(std::string_view text) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte <= 0x20 || byte >= 0x7f) return false;
         switch (byte) {
-            case '(': case ')': case '{': case '%': case '*': case '"': case '\\': case ']': return false;
+            case '(':
+            case ')':
+            case '{':
+            case '%':
+            case '*':
+            case '"':
+            case '\\':
+            case ']': return false;
             default: break;
         }
     }

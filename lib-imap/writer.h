@@ -1,5 +1,5 @@
-// How each kind of word is spelled in responses. Quoting is Dovecot's, byte for byte, so that clients see no difference.
-// Everything is appended to a string (usually the session's output buffer); no I/O here.
+// How each kind of word is spelled in responses. Quoting is Dovecot's, byte for byte, so that clients see no
+// difference. Everything is appended to a string (usually the session's output buffer); no I/O here.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ class Writer {
 public:
     explicit Writer(std::string& out) : out_(out) {}
 
+    // clang-format off
     Writer& text(std::string_view bytes) { out_.append(bytes); return *this; }
     Writer& number(std::uint64_t value) { append_number(out_, value); return *this; }
     Writer& string(std::string_view value) { append_string(out_, value); return *this; }
@@ -44,6 +45,7 @@ public:
     Writer& literal(std::string_view bytes) { append_literal(out_, bytes); return *this; }
     Writer& mailbox(std::string_view utf8) { append_mailbox(out_, utf8); return *this; }
     Writer& end_line() { out_.append("\r\n", 2); return *this; }
+    // clang-format on
 
 private:
     std::string& out_;

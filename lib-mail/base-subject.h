@@ -7,7 +7,7 @@
 namespace culver {
 
 struct BaseSubject {
-    std::string text;               // UTF-8 in upper case, blanks made single ones
+    std::string text;  // UTF-8 in upper case, blanks made single ones
     bool is_reply_or_forward = false;
 };
 

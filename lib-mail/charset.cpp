@@ -1,7 +1,8 @@
 #include "lib-mail/charset.h"
 
-#include <cerrno>
 #include <iconv.h>
+
+#include <cerrno>
 
 #include "lib-base/text.h"
 

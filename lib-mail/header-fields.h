@@ -8,9 +8,9 @@
 
 namespace culver {
 
-inline constexpr std::size_t kHeaderFieldLimit = 1 << 20;    // bytes of one value; the rest is ignored
-inline constexpr std::size_t kHeaderLimit = 10 << 20;        // bytes of one header that are looked at
-inline constexpr std::size_t kHeaderLineLimit = 100000;      // fields of one header that are looked at
+inline constexpr std::size_t kHeaderFieldLimit = 1 << 20;  // bytes of one value; the rest is ignored
+inline constexpr std::size_t kHeaderLimit = 10 << 20;      // bytes of one header that are looked at
+inline constexpr std::size_t kHeaderLineLimit = 100000;    // fields of one header that are looked at
 
 // One field as stored, with all its folded lines.
 struct HeaderField {

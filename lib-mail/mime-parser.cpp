@@ -236,9 +236,9 @@ private:
     const MimeLimits& limits_;
     std::vector<MimePart>& parts_;
     std::vector<Boundary> boundaries_;
-    std::vector<Mark> marks_;               // per part: its begin, from finish_header() on its body's begin
-    std::vector<std::uint32_t> depth_;      // per part
-    std::vector<std::uint32_t> last_child_; // per part
+    std::vector<Mark> marks_;                // per part: its begin, from finish_header() on its body's begin
+    std::vector<std::uint32_t> depth_;       // per part
+    std::vector<std::uint32_t> last_child_;  // per part
     Mark here_;
     std::uint32_t current_ = 0;
 };

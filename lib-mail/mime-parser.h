@@ -13,25 +13,25 @@
 namespace culver {
 
 struct MimeLimits {
-    std::uint32_t depth = 100;       // parts within parts
+    std::uint32_t depth = 100;  // parts within parts
     std::uint32_t parts = 10000;
-    std::uint32_t boundary = 80;     // bytes of a boundary that are compared
+    std::uint32_t boundary = 80;  // bytes of a boundary that are compared
 };
 
 struct MimePart {
     static constexpr std::uint32_t kNone = 0xffffffff;
     enum Kind : std::uint8_t {
         Other,
-        Text,        // text/*, or nothing said
-        Multipart,   // has children
-        Message,     // message/rfc822: has exactly one child, the message
-        TooDeep,     // a multipart or message beyond a limit, shown as application/octet-stream
+        Text,       // text/*, or nothing said
+        Multipart,  // has children
+        Message,    // message/rfc822: has exactly one child, the message
+        TooDeep,    // a multipart or message beyond a limit, shown as application/octet-stream
     };
 
     std::uint32_t parent = kNone, first_child = kNone, next_sibling = kNone;
     Kind kind = Text;
-    bool digest = false;        // multipart/digest: children without a type are messages
-    bool in_multipart = false;  // its parent is a multipart
+    bool digest = false;             // multipart/digest: children without a type are messages
+    bool in_multipart = false;       // its parent is a multipart
     std::uint64_t header_begin = 0;  // offset in the stored message
     std::uint64_t header_size = 0;   // the blank line included
     std::uint64_t body_size = 0;

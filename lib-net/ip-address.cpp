@@ -84,10 +84,8 @@ std::vector<IpNetwork> parse_networks(std::string_view text, std::vector<std::st
     std::replace(spaced.begin(), spaced.end(), ',', ' ');
     std::vector<IpNetwork> networks;
     for (std::string_view word : split_words(spaced)) {
-        if (auto network = IpNetwork::parse(word))
-            networks.push_back(*network);
-        else if (bad)
-            bad->emplace_back(word);
+        if (auto network = IpNetwork::parse(word)) networks.push_back(*network);
+        else if (bad) bad->emplace_back(word);
     }
     return networks;
 }

@@ -1,12 +1,13 @@
 // IP addresses and networks as values. IPv4-mapped IPv6 addresses are stored as IPv4.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
 #include <vector>
 
 namespace culver {

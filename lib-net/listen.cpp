@@ -59,8 +59,9 @@ Status remove_dead_socket(const std::string& path) {
         return fail_errno("lstat(" + path + ")");
     }
     if (!S_ISSOCK(st.st_mode))
-        return fail(ErrorCode::AlreadyExists, path + " exists and is not a socket: it is left alone, remove it or "
-                                                     "give the listener another name");
+        return fail(ErrorCode::AlreadyExists, path +
+                                                  " exists and is not a socket: it is left alone, remove it or "
+                                                  "give the listener another name");
     auto connection = connect_unix(path, Blocking::No);
     if (connection || connection.error().code != ErrorCode::Unavailable)
         return fail(ErrorCode::InUse, path + ": another process is already listening there");
@@ -121,7 +122,8 @@ Result<UniqueFd> open_fifo(const std::string& path, const SocketFileOwner& owner
     if (!fd) return fail_errno("open(" + path + ")");
     struct stat st;
     if (::fstat(fd.get(), &st) != 0) return fail_errno("fstat(" + path + ")");
-    if (!S_ISFIFO(st.st_mode)) return fail(ErrorCode::AlreadyExists, path + " exists and is not a FIFO: it is left alone");
+    if (!S_ISFIFO(st.st_mode))
+        return fail(ErrorCode::AlreadyExists, path + " exists and is not a FIFO: it is left alone");
     TRY(set_owner(path, owner));
     return fd;
 }

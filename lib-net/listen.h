@@ -1,10 +1,11 @@
 // Listening sockets: what the master opens for its services.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 #include "lib-base/result.h"
 #include "lib-base/unique-fd.h"

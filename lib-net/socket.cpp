@@ -62,7 +62,8 @@ Result<std::pair<UniqueFd, UniqueFd>> socket_pair(int type, Blocking blocking) {
 Result<PeerCredentials> peer_credentials(int fd) {
     ucred credentials;
     socklen_t length = sizeof credentials;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return fail_errno("getsockopt(SO_PEERCRED)");
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0)
+        return fail_errno("getsockopt(SO_PEERCRED)");
     return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
 }
 

@@ -1,10 +1,11 @@
 // Sockets: connect, descriptor passing, peers. All sockets are close-on-exec.
 #pragma once
 
+#include <sys/types.h>
+
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 #include "lib-base/result.h"

@@ -52,7 +52,8 @@ Status use_key(SSL_CTX* context, const SecretString& pem, const SecretString& pa
     auto bio = memory_bio(pem.reveal());
     PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, give_password, const_cast<SecretString*>(&password)));
     const std::string prefix = std::string("Can't load SSL private key (") + setting + " setting): ";
-    if (!key) return wrong(prefix + (password.empty() ? "is it encrypted? set ssl_key_password: " : "") + tls_error_text());
+    if (!key)
+        return wrong(prefix + (password.empty() ? "is it encrypted? set ssl_key_password: " : "") + tls_error_text());
     if (SSL_CTX_use_PrivateKey(context, key.get()) == 1 && SSL_CTX_check_private_key(context) == 1) return {};
     const auto reason = ERR_GET_REASON(ERR_peek_error());
     if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH) {
@@ -75,7 +76,8 @@ Status use_versions(SSL_CTX* context, const std::string& min_protocol) {
     for (auto [name, version] : kVersions) {
         if (name == min_protocol && SSL_CTX_set_min_proto_version(context, version) == 1) return {};
     }
-    return wrong("ssl_min_protocol: '" + min_protocol + "' is not one of ANY, TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, LATEST");
+    return wrong("ssl_min_protocol: '" + min_protocol +
+                 "' is not one of ANY, TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, LATEST");
 }
 
 Status use_dh(SSL_CTX* context, const std::string& pem) {
@@ -89,7 +91,7 @@ Status use_dh(SSL_CTX* context, const std::string& pem) {
 }
 
 struct FreeInfos {
-    void operator()(STACK_OF(X509_INFO)* infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
+    void operator()(STACK_OF(X509_INFO) * infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
 };
 
 // Certificates and CRLs in any order.
@@ -103,7 +105,8 @@ Status use_client_ca(SSL_CTX* context, const TlsServerOptions& options) {
         const X509_INFO* info = sk_X509_INFO_value(infos.get(), i);
         if (info->crl && X509_STORE_add_crl(store, info->crl) != 1)
             return wrong("Can't load a CRL (ssl_ca setting): " + tls_error_text());
-        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1 && SSL_CTX_add_client_CA(context, info->x509) == 1)
+        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1 &&
+            SSL_CTX_add_client_CA(context, info->x509) == 1)
             ++authorities;
     }
     ERR_clear_error();
@@ -152,9 +155,9 @@ Status configure(SSL_CTX* context, const TlsServerOptions& options) {
 bool TlsServerOptions::operator==(const TlsServerOptions& other) const {
     return certificate == other.certificate && key.equals(other.key.reveal()) &&
            key_password.equals(other.key_password.reveal()) && alt_certificate == other.alt_certificate &&
-           alt_key.equals(other.alt_key.reveal()) && min_protocol == other.min_protocol && cipher_list == other.cipher_list &&
-           cipher_suites == other.cipher_suites && curve_list == other.curve_list && dh == other.dh &&
-           prefer_server_ciphers == other.prefer_server_ciphers && client_ca == other.client_ca &&
+           alt_key.equals(other.alt_key.reveal()) && min_protocol == other.min_protocol &&
+           cipher_list == other.cipher_list && cipher_suites == other.cipher_suites && curve_list == other.curve_list &&
+           dh == other.dh && prefer_server_ciphers == other.prefer_server_ciphers && client_ca == other.client_ca &&
            require_crl == other.require_crl && cert_username_field == other.cert_username_field;
 }
 
@@ -163,10 +166,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsServerOptions& o
     std::shared_ptr<TlsContext> result(new TlsContext);
     SSL_CTX* context = result->context_ = SSL_CTX_new(TLS_server_method());
     if (!context) return fail(ErrorCode::Internal, "SSL_CTX_new() failed: " + tls_error_text());
-    std::uint64_t flags = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_SINGLE_DH_USE | SSL_OP_SINGLE_ECDH_USE;
+    std::uint64_t flags =
+        SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_SINGLE_DH_USE | SSL_OP_SINGLE_ECDH_USE;
     if (options.prefer_server_ciphers) flags |= SSL_OP_CIPHER_SERVER_PREFERENCE;
     SSL_CTX_set_options(context, flags);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets: the client keeps its session
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_read_ahead(context, 1);  // a record with one recv(2) where OpenSSL would take two
@@ -179,7 +184,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsServerOptions& o
     result->username_field_ = OBJ_txt2nid(options.cert_username_field.c_str());
     if (result->username_field_ == NID_undef)
         return wrong("Invalid cert_username_field: " + options.cert_username_field);
-    if (!options.client_ca.empty()) SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, &TlsContext::on_verify);
+    if (!options.client_ca.empty())
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, &TlsContext::on_verify);
     return result;
 }
 

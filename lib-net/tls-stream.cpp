@@ -77,23 +77,25 @@ void TlsStream::shutdown() {
 std::string TlsStream::description() const {
     int all_bits = 0;
     const int bits = SSL_get_cipher_bits(ssl_, &all_bits);
-    return std::string(SSL_get_version(ssl_)) + " with cipher " + SSL_get_cipher_name(ssl_) + " (" + std::to_string(bits) + "/" +
-           std::to_string(all_bits) + " bits)";
+    return std::string(SSL_get_version(ssl_)) + " with cipher " + SSL_get_cipher_name(ssl_) + " (" +
+           std::to_string(bits) + "/" + std::to_string(all_bits) + " bits)";
 }
 
 std::string TlsStream::server_name() const {
     const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
     if (!name) return {};
     const std::string text = to_lower(name);
-    const bool is_name = text.size() <= 255 && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-    });
+    const bool is_name =
+        text.size() <= 255 && std::ranges::all_of(text, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        });
     return is_name ? text : std::string();
 }
 
 ClientCertificate TlsStream::client_certificate() const {
     if (!is_established_ || !SSL_get0_peer_certificate(ssl_)) return ClientCertificate::None;
-    return certificate_verified_ && certificate_problem_.empty() ? ClientCertificate::Valid : ClientCertificate::Invalid;
+    return certificate_verified_ && certificate_problem_.empty() ? ClientCertificate::Valid
+                                                                 : ClientCertificate::Invalid;
 }
 
 std::string TlsStream::certificate_username() const {
@@ -128,7 +130,8 @@ std::optional<std::string> TlsStream::tls_server_end_point() const {
     X509* own = is_tls13() ? SSL_get_certificate(ssl_) : nullptr;
     int hash = NID_undef;
     // A signature without a hash of its own (Ed25519) has no such binding.
-    if (!own || X509_get_signature_info(own, &hash, nullptr, nullptr, nullptr) != 1 || hash == NID_undef) return std::nullopt;
+    if (!own || X509_get_signature_info(own, &hash, nullptr, nullptr, nullptr) != 1 || hash == NID_undef)
+        return std::nullopt;
     if (hash == NID_md5 || hash == NID_sha1) hash = NID_sha256;
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned size = 0;

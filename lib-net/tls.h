@@ -32,7 +32,7 @@ struct TlsServerOptions {
     std::string curve_list;                // empty: OpenSSL's
     std::string dh;                        // PEM of DH parameters; empty: no DHE
     bool prefer_server_ciphers = false;
-    std::string client_ca;  // PEM: whom client certificates may be signed by, and CRLs; empty: none are asked for
+    std::string client_ca;    // PEM: whom client certificates may be signed by, and CRLs; empty: none are asked for
     bool require_crl = true;  // a certificate without a current CRL of its issuers is not valid
     std::string cert_username_field = "commonName";  // of a client certificate's subject
     bool operator==(const TlsServerOptions& other) const;
@@ -41,11 +41,12 @@ struct TlsServerOptions {
 // Immutable; the streams made from it keep it alive.
 class TlsContext {
 public:
-    // Called with the name that the client sent (SNI, lower case); gives the context to use instead, or null for this one.
+    // Called with the name that the client sent (SNI, lower case); gives the context to use instead, or null for this
+    // one.
     using ChooseByName = std::function<std::shared_ptr<TlsContext>(const std::string& name)>;
 
-    // An Error's detail names the setting that is wrong, in Dovecot's words ("Can't load SSL private key (ssl_key setting):
-    // Key is for a different cert than ssl_cert").
+    // An Error's detail names the setting that is wrong, in Dovecot's words ("Can't load SSL private key (ssl_key
+    // setting): Key is for a different cert than ssl_cert").
     static Result<std::shared_ptr<TlsContext>> create(const TlsServerOptions& options);
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;
@@ -65,7 +66,8 @@ private:
     ChooseByName choose_;
 };
 
-// What the client showed of itself. A bad certificate does not end the handshake: whoever asks decides what it is worth.
+// What the client showed of itself. A bad certificate does not end the handshake: whoever asks decides what it is
+// worth.
 enum class ClientCertificate {
     None,     // not asked for, or not sent
     Invalid,  // expired, revoked, of another authority ...: certificate_problem() says why
@@ -89,16 +91,19 @@ public:
     TlsStream& operator=(const TlsStream&) = delete;
 
     TlsStep handshake();
-    // At most `size` bytes into `buffer`; `*got` says how many with Done. Read until WantRead: bytes may be waiting inside.
+    // At most `size` bytes into `buffer`; `*got` says how many with Done. Read until WantRead: bytes may be waiting
+    // inside.
     TlsStep read(char* buffer, std::size_t size, std::size_t* got);
-    // Takes a part of `bytes`; `*taken` says how many with Done. After WantRead or WantWrite the same bytes must come again.
+    // Takes a part of `bytes`; `*taken` says how many with Done. After WantRead or WantWrite the same bytes must come
+    // again.
     TlsStep write(std::string_view bytes, std::size_t* taken);
     // Sends close_notify, as far as the socket takes it.
     void shutdown();
 
     // "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)", for %k in logs.
     std::string description() const;
-    // The name that the client asked for (SNI), lower case, at most 255 bytes of letters, digits, '-', '_' and '.'; or empty.
+    // The name that the client asked for (SNI), lower case, at most 255 bytes of letters, digits, '-', '_' and '.'; or
+    // empty.
     std::string server_name() const;
     const std::string& error() const { return error_; }
 
@@ -106,12 +111,13 @@ public:
     ClientCertificate client_certificate() const;
     // Invalid: "certificate revoked: /CN=alice", in one line of printable ASCII; the subject is the client's own word.
     const std::string& certificate_problem() const { return certificate_problem_; }
-    // cert_username_field of a valid certificate, in UTF-8, at most 255 bytes; empty when there is none or it has a NUL.
+    // cert_username_field of a valid certificate, in UTF-8, at most 255 bytes; empty when there is none or it has a
+    // NUL.
     std::string certificate_username() const;
 
     // Channel bindings, raw bytes. Nothing below TLS 1.3 (docs/channel-binding.md).
-    std::optional<std::string> tls_exporter() const;           // RFC 9266: 32 bytes
-    std::optional<std::string> tls_server_end_point() const;   // RFC 5929 §4: hash of the certificate that was sent
+    std::optional<std::string> tls_exporter() const;          // RFC 9266: 32 bytes
+    std::optional<std::string> tls_server_end_point() const;  // RFC 5929 §4: hash of the certificate that was sent
 
 private:
     friend class TlsContext;  // a name sent by the client may change the context
@@ -120,7 +126,7 @@ private:
     std::shared_ptr<TlsContext> context_;  // shared with other streams and the cache of contexts
     ssl_st* ssl_ = nullptr;
     std::string error_, certificate_problem_;
-    bool is_established_ = false;  // stays, unlike OpenSSL's own word, when the connection breaks later
+    bool is_established_ = false;        // stays, unlike OpenSSL's own word, when the connection breaks later
     bool certificate_verified_ = false;  // the chain has been walked, with or without a problem
 };
 

@@ -1,12 +1,13 @@
 // UnixAddress: a sockaddr_un for a path of any length.
 //
-// sun_path holds 107 bytes; a longer path is reached through an open descriptor of its directory, so the object must live
-// until the connect or bind is done.
+// sun_path holds 107 bytes; a longer path is reached through an open descriptor of its directory, so the object must
+// live until the connect or bind is done.
 #pragma once
 
-#include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include <string>
 
 #include "lib-base/result.h"
 #include "lib-base/unique-fd.h"

@@ -15,7 +15,9 @@ namespace culver {
 
 Result<UniqueFd> inherited_fd(const char* variable) {
     const char* text = ::getenv(variable);
-    if (!text) return fail(ErrorCode::InvalidArgument, std::string(variable) + " is not set: this program is started by dovecot");
+    if (!text)
+        return fail(ErrorCode::InvalidArgument,
+                    std::string(variable) + " is not set: this program is started by dovecot");
     auto number = parse_uint32(text);
     ::unsetenv(variable);
     if (!number || ::fcntl(static_cast<int>(*number), F_SETFD, FD_CLOEXEC) != 0)
@@ -50,7 +52,8 @@ Result<std::string> read_memfd(int fd) {
 Result<std::shared_ptr<const Settings>> read_settings_memfd(int fd, const std::string& protocol) {
     const std::string bytes = TRY(read_memfd(fd));
     auto settings = TRY(Settings::deserialize(bytes));
-    return protocol.empty() ? settings : settings->for_filter({.protocol = protocol, .local_name = {}, .local = {}, .remote = {}});
+    return protocol.empty() ? settings
+                            : settings->for_filter({.protocol = protocol, .local_name = {}, .local = {}, .remote = {}});
 }
 
 char log_level_byte(LogLevel level) { return log_level_name(level).front(); }

@@ -123,10 +123,8 @@ void LogWriter::reopen() {
 
 void LogWriter::write(LogLevel level, std::string_view line) {
     Destination& destination = impl_->destination(level);
-    if (destination.is_syslog())
-        impl_->write_syslog(level, line);
-    else
-        impl_->write_file(destination, level, line);
+    if (destination.is_syslog()) impl_->write_syslog(level, line);
+    else impl_->write_file(destination, level, line);
 }
 
 bool LogWriter::Impl::send_syslog(const std::string& record) {

@@ -26,7 +26,8 @@ struct LogTargets {
     static LogTargets from(const Settings& settings);
 };
 
-// `line` with the level word behind its prefix ("imap-login: Info: Login..."), as files and, but for Info, syslog have it.
+// `line` with the level word behind its prefix ("imap-login: Info: Login..."), as files and, but for Info, syslog have
+// it.
 std::string line_with_level(LogLevel level, std::string_view line);
 
 class LogWriter {
@@ -44,8 +45,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// For programs that are not started by the master (dovecot-lda, tools): lines of this process go where the settings say;
-// to standard error when that cannot be opened, with one line that says so.
+// For programs that are not started by the master (dovecot-lda, tools): lines of this process go where the settings
+// say; to standard error when that cannot be opened, with one line that says so.
 void log_to_configured_targets(const Settings& settings);
 
 }  // namespace culver

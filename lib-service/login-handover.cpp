@@ -74,8 +74,9 @@ std::string LoginHandover::serialize() const {
 
 Result<LoginHandover> LoginHandover::deserialize(std::string_view bytes) {
     if (bytes.empty() || bytes[0] != kVersion)
-        return fail(ErrorCode::Corrupt, "a login handover of another version: login and mail processes come from "
-                                        "different builds, restart the server");
+        return fail(ErrorCode::Corrupt,
+                    "a login handover of another version: login and mail processes come from "
+                    "different builds, restart the server");
     Reader in(bytes.substr(1));
     LoginHandover result;
     const std::uint32_t flags = in.number();

@@ -17,8 +17,8 @@ namespace {
 
 constexpr int kStopPatienceMilliseconds = 15000;
 
-// A pid file outlives a crash, and its number may belong to somebody else by now, or to a process that is dead but not yet
-// waited for. /proc/<pid>/stat: "26072 (dovecot) S ...".
+// A pid file outlives a crash, and its number may belong to somebody else by now, or to a process that is dead but not
+// yet waited for. /proc/<pid>/stat: "26072 (dovecot) S ...".
 bool is_dovecot(pid_t pid) {
     auto text = read_file(fmt::format("/proc/{}/stat", pid), 4096);
     if (!text) return false;

@@ -1,8 +1,9 @@
 // Talking to the running master from outside: stop and reload, for `dovecot` and `doveadm`.
 #pragma once
 
-#include <string>
 #include <sys/types.h>
+
+#include <string>
 
 #include "lib-base/result.h"
 

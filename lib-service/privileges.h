@@ -1,11 +1,12 @@
 // Privileges: becoming somebody who may do little, for ever.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 #include "lib-base/result.h"

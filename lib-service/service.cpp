@@ -129,7 +129,8 @@ void Service::Impl::read_control() {
 
 void Service::Impl::handle_control(ReceivedMessage message) {
     const std::string_view verb = first_line(message.bytes);
-    const std::string_view rest = std::string_view(message.bytes).substr(std::min(verb.size() + 1, message.bytes.size()));
+    const std::string_view rest =
+        std::string_view(message.bytes).substr(std::min(verb.size() + 1, message.bytes.size()));
     if (verb == "STOP") return stop();
     if (verb == "LISTEN") return add_listeners(rest, std::move(message.fds));
     if (verb == "UNLISTEN") return remove_listeners(rest);
@@ -175,10 +176,8 @@ void Service::Impl::stop() {
     if (std::exchange(stopping, true)) return;
     for (InheritedListener& listener : listeners) loop.unwatch(listener.fd.get());
     listeners.clear();
-    if (on_stop)
-        on_stop();
-    else
-        loop.stop();
+    if (on_stop) on_stop();
+    else loop.stop();
 }
 
 const std::string& Service::name() const { return impl_->name; }

@@ -46,22 +46,25 @@ public:
     void watch_listeners(std::function<void(InheritedListener&)> on_ready);
     // Stops and resumes watching, for a service that has as many connections as it may.
     void pause_listeners(bool paused);
-    // base_dir + "/" + relative, or the absolute path as it is; as seen from the chroot once drop_privileges entered it.
+    // base_dir + "/" + relative, or the absolute path as it is; as seen from the chroot once drop_privileges entered
+    // it.
     std::string socket_path(const std::string& path) const;
     // True when the whole server runs without root: then nothing is chrooted and no uid changes.
     bool is_unprivileged() const;
 
-    // Becomes service { user, group, extra_groups, chroot } for ever; sets NoNewPrivs and drops all capabilities, limits
-    // the memory to vsz_limit. Without root only the last two. A service whose user is root keeps its capabilities.
+    // Becomes service { user, group, extra_groups, chroot } for ever; sets NoNewPrivs and drops all capabilities,
+    // limits the memory to vsz_limit. Without root only the last two. A service whose user is root keeps its
+    // capabilities.
     Status drop_privileges();
 
     // Called on the loop's thread after settings() has changed.
     void on_reload(std::function<void()> callback);
-    // Called once, with the listeners closed already, when the master asks to stop (or died, or SIGTERM came); the service finishes its work and then calls loop().stop().
-    // Without one, the loop is stopped at once.
+    // Called once, with the listeners closed already, when the master asks to stop (or died, or SIGTERM came); the
+    // service finishes its work and then calls loop().stop(). Without one, the loop is stopped at once.
     void on_stop(std::function<void()> callback);
 
-    // Tells the master that the service works (a service that dies before is restarted more slowly), then runs the loop.
+    // Tells the master that the service works (a service that dies before is restarted more slowly), then runs the
+    // loop.
     int run();
 
 private:

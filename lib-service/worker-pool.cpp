@@ -77,11 +77,14 @@ namespace {
 
 // `kind` is UID or GID; the settings that bound it are first_valid_<setting> and last_valid_<setting>.
 Status check_range(const Settings& settings, std::string_view kind, const std::string& setting, std::uint64_t value) {
-    const std::uint64_t first = settings.number("first_valid_" + setting), last = settings.number("last_valid_" + setting);
+    const std::uint64_t first = settings.number("first_valid_" + setting),
+                        last = settings.number("last_valid_" + setting);
     if (value >= first && (last == 0 || value <= last)) return {};
     const std::string name = (value < first ? "first_valid_" : "last_valid_") + setting;
-    return fail(ErrorCode::NoPermission, fmt::format("Mail access for users with {} {} not permitted (see {} = {} in config file; {} "
-                                                     "from userdb lookup)", kind, value, name, value < first ? first : last, setting));
+    return fail(ErrorCode::NoPermission,
+                fmt::format("Mail access for users with {} {} not permitted (see {} = {} in config file; {} "
+                            "from userdb lookup)",
+                            kind, value, name, value < first ? first : last, setting));
 }
 
 bool is_below(std::string_view path, std::string_view directory) {
@@ -95,13 +98,15 @@ Status check_chroot(const Settings& settings, const std::string& chroot) {
     const std::string& own = settings.string("mail_chroot");
     if (chroot.find("..") == std::string::npos) {
         if (chroot == own) return {};
-        if (auto variable = own.find('%'); variable != std::string::npos && variable > 0 && chroot.starts_with(own.substr(0, variable)))
+        if (auto variable = own.find('%');
+            variable != std::string::npos && variable > 0 && chroot.starts_with(own.substr(0, variable)))
             return {};
         for (std::string_view directory : split(settings.string("valid_chroot_dirs"), ':'))
             if (!directory.empty() && is_below(chroot, directory)) return {};
     }
     return fail(ErrorCode::NoPermission,
-                fmt::format("Invalid settings in userdb: chroot to {} is not below any directory of valid_chroot_dirs", chroot));
+                fmt::format("Invalid settings in userdb: chroot to {} is not below any directory of valid_chroot_dirs",
+                            chroot));
 }
 
 }  // namespace
@@ -109,8 +114,9 @@ Status check_chroot(const Settings& settings, const std::string& chroot) {
 Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
     if (service.is_unprivileged()) return {};
     if (identity.uid == 0)
-        return fail(ErrorCode::NoPermission, "Invalid settings in userdb: userdb returned 0 as uid. Mail is never handled as "
-                                             "root: let the userdb (or mail_uid) name another user");
+        return fail(ErrorCode::NoPermission,
+                    "Invalid settings in userdb: userdb returned 0 as uid. Mail is never handled as "
+                    "root: let the userdb (or mail_uid) name another user");
     TRY(check_range(*service.settings(), "UID", "uid", identity.uid));
     TRY(check_range(*service.settings(), "GID", "gid", identity.gid));
     return check_chroot(*service.settings(), identity.chroot);
@@ -127,8 +133,9 @@ Worker* WorkerPool::Impl::find_room(const WorkerIdentity& identity) {
 
 Result<Worker*> WorkerPool::Impl::start(const WorkerIdentity& identity) {
     if (workers.size() >= options.worker_limit)
-        return fail(ErrorCode::Limit, fmt::format("service({}): process_limit ({}) reached, client connections are being dropped",
-                                                  service.name(), options.worker_limit));
+        return fail(ErrorCode::Limit,
+                    fmt::format("service({}): process_limit ({}) reached, client connections are being dropped",
+                                service.name(), options.worker_limit));
     const ServiceSettings* own = service.settings()->find_service(service.name());
     WorkerStart parameters{
         .executable = executable,
@@ -224,8 +231,8 @@ void WorkerPool::Impl::reap(pid_t pid) {
     const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     const std::string reason = clean ? "" : describe_exit(status);
     if (!clean)
-        log_line(LogLevel::Fatal, fmt::format("service({}): child {} (uid {}) {}; {} of its jobs were cut off", service.name(), pid,
-                                              worker->identity.uid, reason, worker->jobs));
+        log_line(LogLevel::Fatal, fmt::format("service({}): child {} (uid {}) {}; {} of its jobs were cut off",
+                                              service.name(), pid, worker->identity.uid, reason, worker->jobs));
     if (on_exit) on_exit(pid, reason);
 }
 

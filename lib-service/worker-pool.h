@@ -5,12 +5,13 @@
 // Without root every worker runs as the user who started the server. The pool runs on the dispatcher's EventLoop.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 #include "lib-base/unique-fd.h"
@@ -46,7 +47,8 @@ public:
 
     // Gives a job (a message with descriptors) to a worker of that identity with room, starting one if need be.
     // Returns its pid. Errors: Limit when worker_limit is reached, NoPermission for uid 0, and for a uid or gid
-    // outside first_valid_uid..last_valid_uid, first_valid_gid..last_valid_gid (the detail names the setting to change).
+    // outside first_valid_uid..last_valid_uid, first_valid_gid..last_valid_gid (the detail names the setting to
+    // change).
     Result<pid_t> assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds);
     // The job given to `pid` is finished; it has room for another.
     void job_done(pid_t pid);
@@ -72,7 +74,7 @@ public:
         std::string bytes;
         std::vector<UniqueFd> fds;
     };
-    Result<Message> receive();  // blocks; Closed when the dispatcher died: finish what runs and exit
+    Result<Message> receive();              // blocks; Closed when the dispatcher died: finish what runs and exit
     Status send(std::string_view message);  // from any thread
 
 private:

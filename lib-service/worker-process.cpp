@@ -33,7 +33,8 @@ std::vector<std::string> worker_environment(const WorkerStart& start, int channe
     return environment;
 }
 
-[[noreturn]] void run_child(const WorkerStart& start, int channel_fd, char* const* arguments, char* const* environment) {
+[[noreturn]] void run_child(const WorkerStart& start, int channel_fd, char* const* arguments,
+                            char* const* environment) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -1,8 +1,9 @@
 // Starting one worker: fork, become its user, exec the own program with --worker.
 #pragma once
 
-#include <string>
 #include <sys/types.h>
+
+#include <string>
 
 #include "lib-base/result.h"
 #include "lib-base/unique-fd.h"

@@ -10,7 +10,8 @@ bool is_alphanumeric(unsigned char c) {
 }
 // atext of RFC 5322, the dot, and everything beyond ASCII (RFC 6531; the whole line was checked to be UTF-8).
 bool is_dot_string_char(unsigned char c) {
-    return is_alphanumeric(c) || c >= 0x80 || std::string_view(".!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(c)) != std::string_view::npos;
+    return is_alphanumeric(c) || c >= 0x80 ||
+           std::string_view(".!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(c)) != std::string_view::npos;
 }
 bool is_domain_char(unsigned char c) { return is_alphanumeric(c) || c >= 0x80 || c == '.' || c == '-' || c == '_'; }
 

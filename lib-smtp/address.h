@@ -36,8 +36,8 @@ std::expected<ParsedPath, std::string> parse_path(std::string_view text, NullPat
 // Anything that does not parse becomes nothing.
 std::optional<SmtpAddress> parse_address(std::string_view text);
 
-// Splits a local part at the first of `delimiters` (each character is one): "alice+work" -> "alice", "work". A delimiter
-// at the beginning counts too: "+x" -> "", "x", as with Dovecot.
+// Splits a local part at the first of `delimiters` (each character is one): "alice+work" -> "alice", "work". A
+// delimiter at the beginning counts too: "+x" -> "", "x", as with Dovecot.
 struct DetailedLocalPart {
     std::string user, detail;
     bool has_detail = false;

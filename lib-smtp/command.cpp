@@ -12,9 +12,10 @@ struct VerbName {
     SmtpVerb verb;
 };
 constexpr VerbName kVerbs[] = {
-    {"LHLO", SmtpVerb::Lhlo}, {"HELO", SmtpVerb::Helo}, {"EHLO", SmtpVerb::Ehlo}, {"MAIL", SmtpVerb::Mail},
-    {"RCPT", SmtpVerb::Rcpt}, {"DATA", SmtpVerb::Data}, {"BDAT", SmtpVerb::Bdat}, {"RSET", SmtpVerb::Rset},
-    {"NOOP", SmtpVerb::Noop}, {"VRFY", SmtpVerb::Vrfy}, {"HELP", SmtpVerb::Help}, {"QUIT", SmtpVerb::Quit},
+    {"LHLO", SmtpVerb::Lhlo},         {"HELO", SmtpVerb::Helo}, {"EHLO", SmtpVerb::Ehlo},
+    {"MAIL", SmtpVerb::Mail},         {"RCPT", SmtpVerb::Rcpt}, {"DATA", SmtpVerb::Data},
+    {"BDAT", SmtpVerb::Bdat},         {"RSET", SmtpVerb::Rset}, {"NOOP", SmtpVerb::Noop},
+    {"VRFY", SmtpVerb::Vrfy},         {"HELP", SmtpVerb::Help}, {"QUIT", SmtpVerb::Quit},
     {"STARTTLS", SmtpVerb::StartTls}, {"AUTH", SmtpVerb::Auth}, {"XCLIENT", SmtpVerb::Xclient},
 };
 
@@ -32,7 +33,8 @@ struct Parameter {
 };
 using ParameterTaker = std::function<std::optional<SmtpReply>(const Parameter&)>;
 
-std::optional<SmtpReply> for_each_parameter(std::string_view text, std::string_view command, const ParameterTaker& accept) {
+std::optional<SmtpReply> for_each_parameter(std::string_view text, std::string_view command,
+                                            const ParameterTaker& accept) {
     std::string seen = " ";
     for (std::string_view word : split_words(text)) {
         auto equals = word.find('=');
@@ -40,7 +42,8 @@ std::optional<SmtpReply> for_each_parameter(std::string_view text, std::string_v
         bool valid = !name.empty() && name.front() != '-';
         for (char c : name) valid = valid && (is_letter(c) || (c >= '0' && c <= '9') || c == '-');
         if (!valid)
-            return SmtpReply{501, "5.5.4 Invalid " + std::string(command) + " parameter: Unexpected character in parameter keyword"};
+            return SmtpReply{
+                501, "5.5.4 Invalid " + std::string(command) + " parameter: Unexpected character in parameter keyword"};
         Parameter parameter{to_upper(name), {}};
         if (equals != std::string_view::npos) parameter.value = word.substr(equals + 1);
         // The few known names keep this list short: an unknown one ends the loop.
@@ -151,7 +154,8 @@ std::expected<MailCommand, SmtpReply> parse_mail(std::string_view arguments, con
     if (!path) return refuse(501, "5.5.4 Invalid FROM: " + path.error());
     MailCommand mail;
     mail.sender = std::move(path->address);
-    auto error = for_each_parameter(path->rest, "MAIL", [&](const Parameter& p) { return take_mail_parameter(mail, p); });
+    auto error =
+        for_each_parameter(path->rest, "MAIL", [&](const Parameter& p) { return take_mail_parameter(mail, p); });
     if (error) return std::unexpected(std::move(*error));
     return mail;
 }
@@ -162,7 +166,8 @@ std::expected<RcptCommand, SmtpReply> parse_rcpt(std::string_view arguments, con
     if (!path) return refuse(501, "5.5.4 Invalid TO: " + path.error());
     RcptCommand rcpt;
     rcpt.recipient = std::move(path->address);
-    auto error = for_each_parameter(path->rest, "RCPT", [&](const Parameter& p) { return take_rcpt_parameter(rcpt, p); });
+    auto error =
+        for_each_parameter(path->rest, "RCPT", [&](const Parameter& p) { return take_rcpt_parameter(rcpt, p); });
     if (error) return std::unexpected(std::move(*error));
     return rcpt;
 }

@@ -13,7 +13,24 @@
 
 namespace culver {
 
-enum class SmtpVerb { Lhlo, Helo, Ehlo, Mail, Rcpt, Data, Bdat, Rset, Noop, Vrfy, Help, Quit, StartTls, Auth, Xclient, Unknown };
+enum class SmtpVerb {
+    Lhlo,
+    Helo,
+    Ehlo,
+    Mail,
+    Rcpt,
+    Data,
+    Bdat,
+    Rset,
+    Noop,
+    Vrfy,
+    Help,
+    Quit,
+    StartTls,
+    Auth,
+    Xclient,
+    Unknown
+};
 
 struct SmtpCommandLine {
     SmtpVerb verb = SmtpVerb::Unknown;
@@ -27,17 +44,18 @@ std::optional<SmtpCommandLine> parse_command_line(std::string_view line);
 enum class SmtpBody { SevenBit, EightBitMime };
 
 struct MailCommand {
-    SmtpAddress sender;              // null for <>
-    std::optional<std::uint64_t> size;  // RFC 1870
+    SmtpAddress sender;                  // null for <>
+    std::optional<std::uint64_t> size;   // RFC 1870
     SmtpBody body = SmtpBody::SevenBit;  // RFC 6152
-    bool utf8 = false;               // RFC 6531
-    std::string ret;                 // RFC 3461 §4.3: "FULL", "HDRS" or empty
-    std::string envelope_id;         // RFC 3461 §4.4, decoded
+    bool utf8 = false;                   // RFC 6531
+    std::string ret;                     // RFC 3461 §4.3: "FULL", "HDRS" or empty
+    std::string envelope_id;             // RFC 3461 §4.4, decoded
 };
 
 struct RcptCommand {
     SmtpAddress recipient;
-    bool notify_given = false, notify_never = false, notify_success = false, notify_failure = false, notify_delay = false;
+    bool notify_given = false, notify_never = false, notify_success = false, notify_failure = false,
+         notify_delay = false;
     std::string original_type;       // ORCPT (RFC 3461 §4.2): "rfc822"
     std::string original_recipient;  // decoded; empty if none was given
 };

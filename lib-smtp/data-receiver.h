@@ -15,8 +15,8 @@ class DataReceiver {
 public:
     using Sink = std::function<void(std::string_view)>;
 
-    // Takes bytes from the front of `input`, hands the message's bytes to `sink` (pieces point into `input` or to static
-    // storage), and returns how many were taken: all of them, or those up to the end of the data.
+    // Takes bytes from the front of `input`, hands the message's bytes to `sink` (pieces point into `input` or to
+    // static storage), and returns how many were taken: all of them, or those up to the end of the data.
     std::size_t feed(std::string_view input, const Sink& sink);
     bool is_finished() const { return state_ == State::End; }
 

@@ -128,8 +128,8 @@ void SmtpDialogue::run_hello(const SmtpCommandLine& command) {
     handler_.hello(name);
     std::string text = options_.hostname;
     if (command.verb != SmtpVerb::Helo) {
-        text += "\n8BITMIME\nCHUNKING\nENHANCEDSTATUSCODES\nPIPELINING\nSIZE " + std::to_string(options_.limits.message) +
-                "\nSMTPUTF8";
+        text += "\n8BITMIME\nCHUNKING\nENHANCEDSTATUSCODES\nPIPELINING\nSIZE " +
+                std::to_string(options_.limits.message) + "\nSMTPUTF8";
         if (options_.offer_starttls) text += "\nSTARTTLS";
     }
     reply(250, std::move(text));
@@ -305,9 +305,14 @@ void SmtpDialogue::reset_transaction() {
 void SmtpDialogue::reply(const SmtpReply& answer) {
     if (closed_) return;
     switch (answer.code) {
-        case 500: case 501: case 502: case 503: case 555:
+        case 500:
+        case 501:
+        case 502:
+        case 503:
+        case 555:
             if (++bad_commands_ > options_.limits.bad_commands)
-                return close({421, "4.7.0 " + options_.hostname + " Too many invalid commands."}, "Too many invalid commands.");
+                return close({421, "4.7.0 " + options_.hostname + " Too many invalid commands."},
+                             "Too many invalid commands.");
             break;
         default: break;
     }

@@ -128,7 +128,7 @@ private:
     std::string_view close_state_;  // state_name() when it was closed
 
     bool greeted_ = false;
-    bool skipping_line_ = false;   // the rest of a line that was too long
+    bool skipping_line_ = false;  // the rest of a line that was too long
     std::uint32_t bad_commands_ = 0;
 
     // The transaction.
@@ -136,14 +136,14 @@ private:
     std::uint32_t recipients_ = 0;  // accepted
     std::uint32_t recipients_asked_ = 0;
     DataReceiver receiver_;
-    bool receiving_ = false;       // message_begin was called
+    bool receiving_ = false;  // message_begin was called
     bool too_large_ = false;
     std::uint64_t received_ = 0;
     // BDAT: what is left of this chunk, and what becomes of it.
     std::uint64_t chunk_left_ = 0, chunk_size_ = 0;
     bool chunk_last_ = false, chunk_discarded_ = false;
-    bool chunks_failed_ = false;   // until RSET
-    bool chunking_ = false;        // the message comes by BDAT
+    bool chunks_failed_ = false;  // until RSET
+    bool chunking_ = false;       // the message comes by BDAT
     SmtpReply chunk_reply_;
 };
 

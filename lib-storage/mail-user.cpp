@@ -1,10 +1,9 @@
 #include "lib-storage/mail-user.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/log.h"
@@ -74,8 +73,8 @@ public:
         if (target.path.empty()) return missing(name.utf8());
         const FolderLayout& layout = *target.mount->layout;
         if (layout.presence(target.path) != Presence::Mailbox) {
-            const bool is_wanted = create_mode != Create::No || target.is_inbox() ||
-                                   target.mount->is_autocreated(target.path);
+            const bool is_wanted =
+                create_mode != Create::No || target.is_inbox() || target.mount->is_autocreated(target.path);
             if (!is_wanted) return missing(name.utf8());
             Status made = make(target);
             // Another process may have been quicker.
@@ -186,17 +185,16 @@ private:
     Result<MailboxTarget> find(const MailboxName& name, Purpose purpose) const {
         MailboxTarget target = table_.resolve(name.utf8());
         if (!target.mount) return no_namespace(name, purpose);
-        if (!target.path.empty())
-            TRY(target.mount->layout->check(target.path, target.mount->info.separator, purpose));
+        if (!target.path.empty()) TRY(target.mount->layout->check(target.path, target.mount->info.separator, purpose));
         return target;
     }
 
     std::unexpected<Error> no_namespace(const MailboxName& name, Purpose purpose) const {
         const std::string& prefix = table_.inbox().info.prefix;
         if (purpose == Purpose::Use) return missing(name.utf8());
-        return refuse(ErrorCode::InvalidArgument,
-                      fmt::format("Client tried to access nonexistent namespace. "
-                                  "(Mailbox name should probably be prefixed with: {})", prefix));
+        return refuse(ErrorCode::InvalidArgument, fmt::format("Client tried to access nonexistent namespace. "
+                                                              "(Mailbox name should probably be prefixed with: {})",
+                                                              prefix));
     }
 
     Result<ListLock> lock_list(const MountedNamespace& mount) const {

@@ -20,7 +20,8 @@ struct MailUserIdentity {
     std::string username, home;  // home may be empty
     std::string uid, gid;        // as text, for %variables
     std::string service, session, local_ip, remote_ip;
-    std::shared_ptr<const Settings> settings;  // filtered for the protocol, userdb overrides applied (mail -> mail_location)
+    std::shared_ptr<const Settings>
+        settings;  // filtered for the protocol, userdb overrides applied (mail -> mail_location)
 };
 
 struct Namespace {
@@ -42,11 +43,11 @@ struct ListEntry {
     std::string name;  // UTF-8 as the client sees it
     char separator = '.';
     bool nonexistent = false, noselect = false, noinferiors = false;
-    bool unmade = false;  // an autocreate mailbox without a directory yet; opening it makes it
+    bool unmade = false;               // an autocreate mailbox without a directory yet; opening it makes it
     std::optional<bool> has_children;  // \HasChildren, \HasNoChildren
     bool subscribed = false;
-    bool child_subscribed = false;          // CHILDINFO ("SUBSCRIBED")
-    std::vector<std::string> special_use;   // "\Sent"
+    bool child_subscribed = false;         // CHILDINFO ("SUBSCRIBED")
+    std::vector<std::string> special_use;  // "\Sent"
 };
 
 class MailUser {
@@ -69,7 +70,8 @@ public:
     // Without keeping it open longer than needed (STATUS of many mailboxes).
     virtual Result<MailboxStatus> status(const MailboxName& name) = 0;
 
-    // Makes the missing root directories of the private namespaces, as Dovecot does at a login. A delivery does not call it.
+    // Makes the missing root directories of the private namespaces, as Dovecot does at a login. A delivery does not
+    // call it.
     virtual Status make_roots() = 0;
     virtual Status create(const MailboxName& name, std::string_view special_use = {}) = 0;
     virtual Status remove(const MailboxName& name) = 0;

@@ -32,16 +32,17 @@ public:
     virtual std::uint32_t recent() const = 0;
     virtual bool is_recent(Uid uid) const = 0;
     virtual std::optional<Seq> first_unseen() const = 0;
-    virtual Uid uid_at(Seq seq) const = 0;                     // seq within 1..exists()
+    virtual Uid uid_at(Seq seq) const = 0;  // seq within 1..exists()
     virtual std::optional<Seq> seq_of(Uid uid) const = 0;
     // The uids of the view within a uid range, ascending, appended to `out`. Linear in the result.
     virtual void uids_in(UidRange range, std::vector<Uid>& out) const = 0;
-    virtual ModSeq highest_modseq() const = 0;                 // as told to this session
+    virtual ModSeq highest_modseq() const = 0;  // as told to this session
     virtual Uid uid_next() const = 0;
 
     // The message as the shared state has it now; nothing if it has been expunged (though the client has its number).
     virtual std::optional<MessageInfo> info(Uid uid) const = 0;
-    // The same for many, in one pass under one lock: calls `visit(seq, info)` for each uid that still exists, ascending.
+    // The same for many, in one pass under one lock: calls `visit(seq, info)` for each uid that still exists,
+    // ascending.
     virtual void visit(std::span<const Uid> uids, const std::function<void(Seq, const MessageInfo&)>& visit) const = 0;
     virtual void visit_all(const std::function<void(Seq, const MessageInfo&)>& visit) const = 0;
 

@@ -24,20 +24,20 @@ class MailboxView;
 
 // Where one mailbox lives; made by lib-storage/list from mail_location and the name.
 struct MailboxPaths {
-    std::string mail;     // directory with cur, new, tmp
-    std::string control;  // directory of dovecot-uidlist, dovecot-keywords
-    std::string index;    // directory of culver.* ; empty = in memory only (INDEX=MEMORY)
+    std::string mail;          // directory with cur, new, tmp
+    std::string control;       // directory of dovecot-uidlist, dovecot-keywords
+    std::string index;         // directory of culver.* ; empty = in memory only (INDEX=MEMORY)
     std::string root_control;  // directory of dovecot-uidvalidity (the account's root)
 };
 
 struct MailboxOptions {
     enum class Fsync { Optimized, Always, Never } fsync = Fsync::Optimized;
-    bool save_crlf = false;            // mail_save_crlf
-    bool copy_with_hardlinks = true;   // maildir_copy_with_hardlinks
-    std::string hostname;              // for file names
+    bool save_crlf = false;           // mail_save_crlf
+    bool copy_with_hardlinks = true;  // maildir_copy_with_hardlinks
+    std::string hostname;             // for file names
     unsigned keyword_limit = 100, keyword_length = 50;
     unsigned file_mode = 0600, directory_mode = 0700;  // taken from the mail root (Dovecot's rule)
-    std::string user;                  // for log lines
+    std::string user;                                  // for log lines
 };
 
 enum class FlagOperation { Add, Remove, Replace };
@@ -45,8 +45,8 @@ enum class FlagOperation { Add, Remove, Replace };
 struct StoreChange {
     FlagOperation operation = FlagOperation::Add;
     std::uint8_t system = 0;
-    std::vector<std::string> keywords;            // names; new ones are added to the mailbox (error Limit when full)
-    std::optional<ModSeq> unchanged_since;        // RFC 7162 §3.1.3
+    std::vector<std::string> keywords;      // names; new ones are added to the mailbox (error Limit when full)
+    std::optional<ModSeq> unchanged_since;  // RFC 7162 §3.1.3
 };
 
 struct StoreResult {
@@ -147,7 +147,8 @@ public:
     virtual bool cached(Uid uid, CacheField field, const std::function<void(std::string_view)>& visit) = 0;
     virtual void cache(Uid uid, CacheField field, std::string_view value) = 0;  // written out in batches
 
-    // UIDs expunged after `since`, as ranges (QRESYNC VANISHED (EARLIER)); all unknown ones if history does not reach back.
+    // UIDs expunged after `since`, as ranges (QRESYNC VANISHED (EARLIER)); all unknown ones if history does not reach
+    // back.
     virtual Result<std::vector<UidRange>> expunged_since(ModSeq since) = 0;
 
     // `on_change` is called from any thread, soon (milliseconds) after anything in this mailbox changed, by whomever.

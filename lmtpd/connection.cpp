@@ -1,11 +1,11 @@
 #include "lmtpd/connection.h"
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-delivery/session-id.h"
@@ -35,13 +35,20 @@ SmtpDialogueOptions dialogue_options(const Settings& settings) {
     return options;
 }
 
-SmtpReply temporary_failure(const std::string& shown) { return {451, "4.3.0 <" + shown + "> Temporary internal error"}; }
+SmtpReply temporary_failure(const std::string& shown) {
+    return {451, "4.3.0 <" + shown + "> Temporary internal error"};
+}
 
 }  // namespace
 
 Connection::Connection(FrontContext& front, UniqueFd fd, Tls tls, std::function<void()> on_end)
-    : front_(front), settings_(front.settings), stream_(std::move(fd)), on_end_(std::move(on_end)),
-      options_(dialogue_options(*settings_)), dialogue_(options_, *this), session_(new_session_id()),
+    : front_(front),
+      settings_(front.settings),
+      stream_(std::move(fd)),
+      on_end_(std::move(on_end)),
+      options_(dialogue_options(*settings_)),
+      dialogue_(options_, *this),
+      session_(new_session_id()),
       last_heard_(EventLoop::Clock::now()) {
     facts_.hostname = options_.hostname;
     facts_.remote_ip = address_of(stream_.fd(), ::getpeername);
@@ -79,7 +86,8 @@ void Connection::check_time() {
     if (ours_to_wait_for) last_heard_ = EventLoop::Clock::now();
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(last_heard_ + limit - EventLoop::Clock::now());
     if (left.count() <= 0) {
-        dialogue_.close({421, "4.4.2 " + options_.hostname + " Disconnected for inactivity"}, "Disconnected for inactivity");
+        dialogue_.close({421, "4.4.2 " + options_.hostname + " Disconnected for inactivity"},
+                        "Disconnected for inactivity");
         output_ += dialogue_.take_output();
         std::size_t taken = 0;
         Interest wait = Interest::Write;
@@ -190,9 +198,7 @@ void Connection::handshake() {
 
 void Connection::update_interest() {
     if (ended_) return;
-    const Interest wanted = !output_.empty()           ? wait_for_
-                            : dialogue_.wants_input() ? Interest::Read
-                                                      : Interest::None;
+    const Interest wanted = !output_.empty() ? wait_for_ : dialogue_.wants_input() ? Interest::Read : Interest::None;
     if (!watched_) {
         if (wanted == Interest::None) return;
         front_.loop.watch(stream_.fd(), wanted, [self = weak_from_this()](Ready ready) {
@@ -257,7 +263,8 @@ void Connection::recipient(RcptCommand&& command) {
     UserLookup lookup;
     lookup.username = SmtpAddress{parts.user, command.recipient.domain}.username();
     if (lookup.username.size() > kUsernameLimit)
-        return dialogue_.finish_recipient({550, "5.1.1 <" + recipient.shown + "> User doesn't exist: name is too long"});
+        return dialogue_.finish_recipient(
+            {550, "5.1.1 <" + recipient.shown + "> User doesn't exist: name is too long"});
     lookup.service = "lmtp";
     lookup.local_ip = local_ip_;
     lookup.remote_ip = facts_.remote_ip;
@@ -337,14 +344,16 @@ void Connection::message_data(std::string_view bytes) { transaction_.message->ap
 void Connection::message_end(MessageOutcome outcome) {
     auto& recipients = transaction_.recipients;
     if (outcome == MessageOutcome::TooLarge) {
-        for (Recipient& each : recipients) each.reply = {552, "5.3.4 <" + each.shown + "> Message size exceeds fixed limit"};
+        for (Recipient& each : recipients)
+            each.reply = {552, "5.3.4 <" + each.shown + "> Message size exceeds fixed limit"};
         return finish();
     }
     MessageBuffer& message = *transaction_.message;
     const bool shared = recipients.size() > 1 && message.memory().size() > kSharedMessage;
     if (Status kept = shared ? message.finish_in_file() : message.finish(); !kept) {
         log_error("A message could not be received: " + kept.error().detail);
-        for (Recipient& each : recipients) each.reply = delivery_reply(transaction_, each, false, kept.error().code, *settings_);
+        for (Recipient& each : recipients)
+            each.reply = delivery_reply(transaction_, each, false, kept.error().code, *settings_);
         return finish();
     }
     transaction_.unanswered = static_cast<std::size_t>(

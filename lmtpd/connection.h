@@ -22,8 +22,8 @@ struct FrontContext {
     EventLoop& loop;
     AsyncAuthMasterClient& users;
     DeliveryChannels& channels;
-    std::shared_ptr<const Settings> settings;          // replaced by a reload; a connection keeps its own
-    std::shared_ptr<TlsContext> tls;                   // null: STARTTLS is not offered; replaced with the settings
+    std::shared_ptr<const Settings> settings;              // replaced by a reload; a connection keeps its own
+    std::shared_ptr<TlsContext> tls;                       // null: STARTTLS is not offered; replaced with the settings
     std::unordered_map<std::string, unsigned> deliveries;  // open transactions by user, for lmtp_user_concurrency_limit
 };
 

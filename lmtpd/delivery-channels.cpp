@@ -14,7 +14,7 @@ namespace culver {
 namespace {
 constexpr std::chrono::seconds kKeepIdle{60};
 constexpr std::size_t kAnswerLimit = 4096;
-}
+}  // namespace
 
 struct DeliveryChannels::Packet {
     std::string head;
@@ -46,8 +46,8 @@ std::size_t DeliveryChannels::pending() const {
     return count;
 }
 
-void DeliveryChannels::deliver(const WorkerIdentity& identity, DeliveryJob job, std::shared_ptr<const MessageBuffer> message,
-                               Callback callback) {
+void DeliveryChannels::deliver(const WorkerIdentity& identity, DeliveryJob job,
+                               std::shared_ptr<const MessageBuffer> message, Callback callback) {
     Channel* channel = nullptr;
     for (auto& [id, known] : channels_)
         if (known->identity == identity) channel = known.get();

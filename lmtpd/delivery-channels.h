@@ -25,7 +25,8 @@ public:
 
     // Hands the message to a worker of that identity. The callback comes exactly once, later; a worker that cannot be
     // had or that dies is an answer with ErrorCode::Unavailable. The message is shared by the jobs of one transaction.
-    void deliver(const WorkerIdentity& identity, DeliveryJob job, std::shared_ptr<const MessageBuffer> message, Callback callback);
+    void deliver(const WorkerIdentity& identity, DeliveryJob job, std::shared_ptr<const MessageBuffer> message,
+                 Callback callback);
 
     // The dispatcher's answers.
     void granted(const WorkerGrant& grant, UniqueFd fd);

@@ -5,7 +5,9 @@
 namespace culver {
 namespace {
 
-void put(std::string& out, std::string_view field) { out.append(std::to_string(field.size())).append(":").append(field); }
+void put(std::string& out, std::string_view field) {
+    out.append(std::to_string(field.size())).append(":").append(field);
+}
 
 // Keeps its first error; afterwards every field is empty.
 class Fields {
@@ -42,7 +44,8 @@ std::string DeliveryJob::serialize() const {
     std::string out;
     out.reserve(1024);
     put(out, std::to_string(id));
-    for (const std::string* field : {&username, &local_ip, &remote_ip, &session, &sender, &recipient, &mailbox, &prepend})
+    for (const std::string* field :
+         {&username, &local_ip, &remote_ip, &session, &sender, &recipient, &mailbox, &prepend})
         put(out, *field);
     put(out, in_file ? "1" : "0");
     put(out, std::to_string(fields.size()));

@@ -22,8 +22,8 @@ struct DeliveryJob {
     UserFields fields;  // of the user database
     std::string local_ip, remote_ip;
     std::string session, sender, recipient;
-    std::string mailbox;  // to save to; INBOX if it cannot be opened
-    std::string prepend;  // header lines
+    std::string mailbox;   // to save to; INBOX if it cannot be opened
+    std::string prepend;   // header lines
     bool in_file = false;  // the message is in the file that came along, else it follows in the packet
 
     // Everything but the message. Length-prefixed fields; the message follows directly.

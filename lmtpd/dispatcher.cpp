@@ -151,7 +151,8 @@ void Dispatcher::Impl::handle(std::string_view line) {
 Status Dispatcher::Impl::check_groups(const WorkerIdentity& identity) const {
     if (identity.groups.empty()) return {};
     std::vector<gid_t> known;
-    if (auto user = find_user(std::to_string(identity.uid)); user && !user->name.empty()) known = groups_of(user->name, identity.gid);
+    if (auto user = find_user(std::to_string(identity.uid)); user && !user->name.empty())
+        known = groups_of(user->name, identity.gid);
     std::string access = service.settings()->string("mail_access_groups");
     std::replace(access.begin(), access.end(), ',', ' ');
     for (std::string_view name : split_words(access))
@@ -159,7 +160,8 @@ Status Dispatcher::Impl::check_groups(const WorkerIdentity& identity) const {
     for (gid_t group : identity.groups)
         if (group == 0 || std::ranges::find(known, group) == known.end())
             return fail(ErrorCode::NoPermission,
-                        fmt::format("Group {} is neither one of the user with uid {} nor in mail_access_groups", group, identity.uid));
+                        fmt::format("Group {} is neither one of the user with uid {} nor in mail_access_groups", group,
+                                    identity.uid));
     return {};
 }
 

@@ -1,5 +1,6 @@
 // The dispatcher: the part of lmtp that is root. It accepts connections and hands each to the front at once, and
-// gives the front a channel to a delivery worker of any uid that mail may be delivered as. It reads no byte that came from the network.
+// gives the front a channel to a delivery worker of any uid that mail may be delivered as. It reads no byte that came
+// from the network.
 #pragma once
 
 #include <memory>

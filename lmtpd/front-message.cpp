@@ -9,7 +9,8 @@ namespace culver {
 std::string WorkerRequest::to_line() const {
     std::string groups;
     for (gid_t group : identity.groups) groups += (groups.empty() ? "" : ",") + std::to_string(group);
-    return fmt::format("worker\t{}\t{}\t{}\t{}\t{}", id, identity.uid, identity.gid, groups, tab_escape(identity.chroot));
+    return fmt::format("worker\t{}\t{}\t{}\t{}\t{}", id, identity.uid, identity.gid, groups,
+                       tab_escape(identity.chroot));
 }
 
 std::optional<WorkerRequest> WorkerRequest::parse(std::string_view line) {

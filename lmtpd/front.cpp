@@ -1,10 +1,9 @@
 #include "lmtpd/front.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <map>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -60,8 +59,9 @@ private:
 
     void handle(WorkerChannel::Message& message) {
         const std::string_view line = message.bytes;
-        if (line.starts_with(kConnection) && !message.fds.empty()) 
-            return connect(std::move(message.fds[0]), line.ends_with("\t1") ? Connection::Tls::Now : Connection::Tls::Later);
+        if (line.starts_with(kConnection) && !message.fds.empty())
+            return connect(std::move(message.fds[0]),
+                           line.ends_with("\t1") ? Connection::Tls::Now : Connection::Tls::Later);
         if (auto refusal = WorkerRefusal::parse(line)) return channels_.refused(*refusal);
         if (auto grant = WorkerGrant::parse(line); grant && !message.fds.empty())
             return channels_.granted(*grant, std::move(message.fds[0]));
@@ -70,7 +70,8 @@ private:
     void connect(UniqueFd fd, Connection::Tls tls) {
         const std::uint64_t id = next_connection_++;
         auto connection = std::make_shared<Connection>(context_, std::move(fd), tls, [this, id] {
-            if (Status told = dispatcher_.send(kClosedMessage); !told) log_error("The dispatcher cannot be told: " + told.error().detail);
+            if (Status told = dispatcher_.send(kClosedMessage); !told)
+                log_error("The dispatcher cannot be told: " + told.error().detail);
             // Not now: the connection is still running.
             loop_.post([this, id] {
                 connections_.erase(id);

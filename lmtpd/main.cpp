@@ -1,5 +1,5 @@
-// lmtp: takes mail over LMTP and puts it into mailboxes (docs/lmtp.md). One program in three parts: the dispatcher, which the master
-// starts; the front; and one worker per uid, both started by the dispatcher.
+// lmtp: takes mail over LMTP and puts it into mailboxes (docs/lmtp.md). One program in three parts: the dispatcher,
+// which the master starts; the front; and one worker per uid, both started by the dispatcher.
 #include <string_view>
 
 #include "lib-base/log.h"

@@ -15,11 +15,13 @@ std::string delivery_headers(const Transaction& transaction, const Recipient& re
     std::string out = "Return-Path: <" + sender + ">\n";
     const std::string& which = settings.string("lmtp_hdr_delivery_address");
     if (alone && which != "none")
-        out += "Delivered-To: " + (which == "original" && !recipient.original.empty() ? recipient.original : recipient.shown) + "\n";
+        out += "Delivered-To: " +
+               (which == "original" && !recipient.original.empty() ? recipient.original : recipient.shown) + "\n";
     if (!settings.boolean("lmtp_add_received_header")) return out;
     out += "Received: from " + (facts.hello.empty() ? "unknown" : facts.hello);
     if (!facts.remote_ip.empty())
-        out += facts.remote_ip.find(':') == std::string::npos ? " ([" + facts.remote_ip + "])" : " ([IPv6:" + facts.remote_ip + "])";
+        out += facts.remote_ip.find(':') == std::string::npos ? " ([" + facts.remote_ip + "])"
+                                                              : " ([IPv6:" + facts.remote_ip + "])";
     out += "\n\tby " + facts.hostname + " with " + (facts.tls ? "LMTPS" : "LMTP");
     out += "\n\tid " + transaction.session;
     out += "\n\t(envelope-from <" + sender + ">)";
@@ -34,7 +36,8 @@ SmtpReply delivery_reply(const Transaction& transaction, const Recipient& recipi
     if (saved) return {250, "2.0.0" + to + transaction.session_of(recipient) + " Saved"};
     switch (error) {
         case ErrorCode::OverQuota:
-            if (settings.boolean("quota_full_tempfail")) return {452, "4.2.2" + to + "Quota exceeded (mailbox for user is full)"};
+            if (settings.boolean("quota_full_tempfail"))
+                return {452, "4.2.2" + to + "Quota exceeded (mailbox for user is full)"};
             return {552, "5.2.2" + to + "Quota exceeded (mailbox for user is full)"};
         case ErrorCode::NoSpace: return {452, "4.3.1" + to + "Not enough disk space"};
         case ErrorCode::Limit: return {451, "4.3.2" + to + "Too many deliveries at once"};

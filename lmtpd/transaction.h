@@ -19,7 +19,7 @@ struct Recipient {
     std::string detail;    // behind recipient_delimiter
     UserRecord user;
     WorkerIdentity identity;
-    unsigned index = 1;    // counts every RCPT that was looked up, the refused ones too
+    unsigned index = 1;                  // counts every RCPT that was looked up, the refused ones too
     std::optional<std::size_t> same_as;  // the earlier recipient with the same address: delivered once
     SmtpReply reply;
 };
@@ -30,7 +30,7 @@ struct Transaction {
     std::vector<Recipient> recipients;  // accepted ones, in their order
     unsigned asked = 0;                 // RCPTs looked up
     std::shared_ptr<MessageBuffer> message;
-    std::string date;          // when the message began
+    std::string date;            // when the message began
     std::size_t unanswered = 0;  // deliveries under way
 
     // ":R2" from the second recipient on.

@@ -25,7 +25,8 @@ Result<std::shared_ptr<OpenUser>> UserCache::open(const DeliveryJob& job) {
         }
         settings = settings_;
     }
-    // Opened without the lock; two threads may do it at once, then the second one's is used and the first one's is let go.
+    // Opened without the lock; two threads may do it at once, then the second one's is used and the first one's is let
+    // go.
     auto user = std::make_shared<OpenUser>();
     user->settings = TRY(user_settings(settings, job.fields));
     MailUserIdentity identity;

@@ -1,4 +1,5 @@
-// UserCache: the users that mail came for lately, opened, so that the next delivery finds settings and namespaces ready.
+// UserCache: the users that mail came for lately, opened, so that the next delivery finds settings and namespaces
+// ready.
 #pragma once
 
 #include <list>
@@ -22,7 +23,8 @@ struct OpenUser {
 // (security rule M5); the session is not among it, so it is left out of the identity too.
 class UserCache {
 public:
-    UserCache(std::shared_ptr<const Settings> settings, std::size_t limit) : settings_(std::move(settings)), limit_(limit) {}
+    UserCache(std::shared_ptr<const Settings> settings, std::size_t limit)
+        : settings_(std::move(settings)), limit_(limit) {}
 
     Result<std::shared_ptr<OpenUser>> open(const DeliveryJob& job);
     // New settings: all users are opened anew. Those in use live as long as their deliveries.
@@ -32,7 +34,7 @@ public:
 private:
     using Entry = std::pair<std::string, std::shared_ptr<OpenUser>>;
 
-    MailboxCache mailboxes_;  // outlives the users
+    MailboxCache mailboxes_;    // outlives the users
     mutable std::mutex mutex_;  // guards what follows
     std::shared_ptr<const Settings> settings_;
     std::size_t limit_;

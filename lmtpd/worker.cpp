@@ -19,7 +19,7 @@
 namespace culver {
 namespace {
 
-constexpr unsigned kThreads = 16;      // deliveries at once
+constexpr unsigned kThreads = 16;  // deliveries at once
 constexpr std::size_t kKeepUsers = 200;
 
 struct Packet {
@@ -59,7 +59,8 @@ public:
         : fd_(std::move(fd)), users_(users), dispatcher_(dispatcher), running_(running) {}
 
     ~ChannelServer() {
-        if (Status told = dispatcher_.send(kIdleMessage); !told) log_debug("The dispatcher is gone: " + told.error().detail);
+        if (Status told = dispatcher_.send(kIdleMessage); !told)
+            log_debug("The dispatcher is gone: " + told.error().detail);
     }
 
     void add_thread() {
@@ -145,7 +146,9 @@ int run_worker(WorkerChannel& dispatcher, WorkerChannel::Message first) {
         }
         if (message->kind == WorkerChannel::Message::Kind::Job) serve(*message);
         if (message->kind == WorkerChannel::Message::Kind::Reload) users.replace_settings(dispatcher.settings());
-        if (message->kind == WorkerChannel::Message::Kind::Stop || message->kind == WorkerChannel::Message::Kind::Closed) break;
+        if (message->kind == WorkerChannel::Message::Kind::Stop ||
+            message->kind == WorkerChannel::Message::Kind::Closed)
+            break;
     }
     // The front is gone or has closed its channels, or will: each thread ends when its channel does.
     for (unsigned left = running; left > 0; left = running) running.wait(left);

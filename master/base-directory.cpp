@@ -48,8 +48,9 @@ Status prepare_base_directory(const Settings& settings) {
     if (::geteuid() == 0) {
         auto user = find_user(settings.string("default_login_user"));
         if (!user)
-            return fail(ErrorCode::NotFound, user.error().detail + " (see default_login_user setting); create it: useradd "
-                                             "--system --home-dir /nonexistent --shell /usr/sbin/nologin " +
+            return fail(ErrorCode::NotFound, user.error().detail +
+                                                 " (see default_login_user setting); create it: useradd "
+                                                 "--system --home-dir /nonexistent --shell /usr/sbin/nologin " +
                                                  settings.string("default_login_user"));
         login_group = user->gid;
     }

@@ -58,7 +58,8 @@ void connect_standard_streams(int error_fd) {
         ::setrlimit(RLIMIT_NOFILE, &files);
     }
     ::execve(arguments[0], arguments, environment);
-    const std::string text = fmt::format("F{}: execv({}) failed: {}", start.service, arguments[0], std::strerror(errno));
+    const std::string text =
+        fmt::format("F{}: execv({}) failed: {}", start.service, arguments[0], std::strerror(errno));
     ::send(start.log_fd, text.data(), text.size(), MSG_NOSIGNAL);
     ::_exit(kExitExec);
 }

@@ -1,8 +1,9 @@
 // Starting one service process with everything it inherits (lib-service/service.h).
 #pragma once
 
-#include <string>
 #include <sys/types.h>
+
+#include <string>
 #include <vector>
 
 #include "lib-base/result.h"

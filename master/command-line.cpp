@@ -7,8 +7,10 @@ namespace {
 
 constexpr int kVersion = 1000, kBuildOptions = 1001, kHostDomain = 1002, kHelp = 1003;
 const option kLongOptions[] = {
-    {"version", no_argument, nullptr, kVersion},        {"build-options", no_argument, nullptr, kBuildOptions},
-    {"hostdomain", no_argument, nullptr, kHostDomain},  {"help", no_argument, nullptr, kHelp},
+    {"version", no_argument, nullptr, kVersion},
+    {"build-options", no_argument, nullptr, kBuildOptions},
+    {"hostdomain", no_argument, nullptr, kHostDomain},
+    {"help", no_argument, nullptr, kHelp},
     {nullptr, 0, nullptr, 0},
 };
 
@@ -46,10 +48,8 @@ Result<CommandLine> CommandLine::parse(int argc, char** argv) {
     }
     if (::optind == argc) return result;
     const std::string word = argv[::optind];
-    if (word == "stop")
-        result.action = Action::Stop;
-    else if (word == "reload")
-        result.action = Action::Reload;
+    if (word == "stop") result.action = Action::Stop;
+    else if (word == "reload") result.action = Action::Reload;
     else {
         result.action = Action::Doveadm;
         result.words.assign(argv + ::optind, argv + argc);

@@ -16,7 +16,8 @@ constexpr std::size_t kRecordLimit = 16384;
 constexpr int kRecordsPerTurn = 200;  // then other sources and the children's deaths have their turn
 }  // namespace
 
-LogCollector::LogCollector(EventLoop& loop, std::unique_ptr<LogWriter> writer) : loop_(loop), writer_(std::move(writer)) {}
+LogCollector::LogCollector(EventLoop& loop, std::unique_ptr<LogWriter> writer)
+    : loop_(loop), writer_(std::move(writer)) {}
 
 void LogCollector::take_own_lines() {
     set_log_prefix("master: ");
@@ -46,9 +47,8 @@ void LogCollector::add(UniqueFd fd, std::string service) {
     const int number = fd.get();
     const bool is_pipe = !service.empty();
     sources_[number] = Source{std::move(fd), std::move(service), {}};
-    loop_.watch(number, Interest::Read, [this, number, is_pipe](Ready) {
-        is_pipe ? read_error_pipe(number) : read_log_socket(number);
-    });
+    loop_.watch(number, Interest::Read,
+                [this, number, is_pipe](Ready) { is_pipe ? read_error_pipe(number) : read_log_socket(number); });
 }
 
 void LogCollector::remove(int fd) {

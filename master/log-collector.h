@@ -18,10 +18,11 @@ public:
     // This process's own lines go the same way from here on.
     void take_own_lines();
 
-    // A log socket for a new child of `service`: the child's end. The other end is read until every copy is closed, so that
-    // the last words of a process, and of the workers that inherited it, arrive.
+    // A log socket for a new child of `service`: the child's end. The other end is read until every copy is closed, so
+    // that the last words of a process, and of the workers that inherited it, arrive.
     Result<UniqueFd> log_socket();
-    // A pipe for its standard error: each line becomes an error line of that service (a sanitizer's report, for example).
+    // A pipe for its standard error: each line becomes an error line of that service (a sanitizer's report, for
+    // example).
     Result<UniqueFd> error_pipe(const std::string& service);
 
     void set_writer(std::unique_ptr<LogWriter> writer) { writer_ = std::move(writer); }

@@ -148,9 +148,10 @@ int run(int argc, char** argv) {
         case CommandLine::Action::HostDomain: return print_host_domain();
         case CommandLine::Action::Help: fmt::print("{}", kUsage); return 0;
         case CommandLine::Action::BuildOptions:
-            fmt::print("Build options: ioloop=epoll notify=inotify openssl\nSQL drivers: sqlite\n"
-                       "Passdb: checkpassword ldap oauth2 pam passwd passwd-file shadow sql static\n"
-                       "Userdb: checkpassword ldap passwd passwd-file prefetch sql static\n");
+            fmt::print(
+                "Build options: ioloop=epoll notify=inotify openssl\nSQL drivers: sqlite\n"
+                "Passdb: checkpassword ldap oauth2 pam passwd passwd-file shadow sql static\n"
+                "Userdb: checkpassword ldap passwd passwd-file prefetch sql static\n");
             return 0;
         case CommandLine::Action::ShowSettings: return show_settings(*line);
         case CommandLine::Action::Stop:

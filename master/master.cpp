@@ -95,10 +95,8 @@ void Master::fill_environment() {
     words.insert(words.end(), {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"});
     for (const std::string& word : words) {
         if (word == "NOTIFY_SOCKET" || word.starts_with("LISTEN_")) continue;  // for this process alone
-        if (word.find('=') != std::string::npos)
-            context_->environment.push_back(word);
-        else if (const char* value = ::getenv(word.c_str()))
-            context_->environment.push_back(word + "=" + value);
+        if (word.find('=') != std::string::npos) context_->environment.push_back(word);
+        else if (const char* value = ::getenv(word.c_str())) context_->environment.push_back(word + "=" + value);
     }
 }
 
@@ -108,7 +106,8 @@ std::vector<std::string> Master::wanted_services(const Settings& settings) const
     for (const char* name : kServices) {
         const ServiceSettings* service = settings.find_service(name);
         if (!service) continue;
-        const bool wanted = service->protocol.empty() || std::ranges::find(protocols, service->protocol) != protocols.end();
+        const bool wanted =
+            service->protocol.empty() || std::ranges::find(protocols, service->protocol) != protocols.end();
         if (wanted) names.emplace_back(name);
     }
     return names;
@@ -150,19 +149,16 @@ void Master::watch_signals() {
     loop_.watch(signals_.get(), Interest::Read, [this](Ready) {
         signalfd_siginfo info;
         while (::read(signals_.get(), &info, sizeof info) == sizeof info)
-            handle_signal(static_cast<int>(info.ssi_signo), static_cast<int>(info.ssi_pid), static_cast<int>(info.ssi_uid));
+            handle_signal(static_cast<int>(info.ssi_signo), static_cast<int>(info.ssi_pid),
+                          static_cast<int>(info.ssi_uid));
     });
 }
 
 void Master::handle_signal(int number, int sender, int uid) {
     switch (number) {
         case SIGCHLD: return reap();
-        case SIGHUP:
-            log_warning("SIGHUP received - reloading configuration");
-            return reload();
-        case SIGUSR1:
-            logs_->reopen();
-            return;
+        case SIGHUP: log_warning("SIGHUP received - reloading configuration"); return reload();
+        case SIGUSR1: logs_->reopen(); return;
         default: return stop(number, sender, uid);
     }
 }
@@ -177,10 +173,8 @@ void Master::reload() {
     notify_service_manager("RELOADING=1");
     settings_ = loaded.settings;
     log_findings(check_settings(*settings_));
-    if (auto writer = LogWriter::open(LogTargets::from(*settings_)))
-        logs_->set_writer(std::move(*writer));
-    else
-        log_error(writer.error().detail + "; the old log stays in use");
+    if (auto writer = LogWriter::open(LogTargets::from(*settings_))) logs_->set_writer(std::move(*writer));
+    else log_error(writer.error().detail + "; the old log stays in use");
     const auto names = wanted_services(*settings_);
     for (auto& group : groups_) {
         if (std::ranges::find(names, group->name()) != names.end()) continue;
@@ -201,7 +195,8 @@ void Master::reload() {
 
 void Master::stop(int number, int sender, int uid) {
     if (stopping_) return;
-    log_warning(fmt::format("Killed with signal {} (by pid={} uid={} code={})", number, sender, uid, sender ? "kill" : "kernel"));
+    log_warning(fmt::format("Killed with signal {} (by pid={} uid={} code={})", number, sender, uid,
+                            sender ? "kill" : "kernel"));
     stopping_ = true;
     notify_service_manager("STOPPING=1");
     // auth ends last: sessions that are being finished may still ask it.
@@ -235,7 +230,8 @@ void Master::reap() {
 
 void Master::finish_if_empty() {
     if (!stopping_) return;
-    const bool only_last = std::ranges::all_of(retired_, [](const auto& group) { return group->is_empty() || group->name() == kLastService; });
+    const bool only_last = std::ranges::all_of(
+        retired_, [](const auto& group) { return group->is_empty() || group->name() == kLastService; });
     if (!only_last) return;
     bool is_empty = true;
     for (auto& group : retired_) {

@@ -27,13 +27,15 @@ Result<PidFile> PidFile::acquire(const std::string& base_dir) {
         ::usleep(kDyingPause);
         pid = find_master(base_dir);
     }
-    if (pid) return fail(ErrorCode::InUse, fmt::format("Dovecot is already running with PID {} (read from {})", *pid, path));
+    if (pid)
+        return fail(ErrorCode::InUse, fmt::format("Dovecot is already running with PID {} (read from {})", *pid, path));
     if (!locked) return fail(ErrorCode::InUse, "Dovecot is already running (" + path + " is locked)");
     return file;
 }
 
 Status PidFile::write_own_pid() {
-    if (::ftruncate(fd_.get(), 0) != 0 || ::lseek(fd_.get(), 0, SEEK_SET) != 0) return fail_errno("ftruncate(" + path_ + ")");
+    if (::ftruncate(fd_.get(), 0) != 0 || ::lseek(fd_.get(), 0, SEEK_SET) != 0)
+        return fail_errno("ftruncate(" + path_ + ")");
     return write_all(fd_.get(), fmt::format("{}\n", ::getpid()), path_);
 }
 

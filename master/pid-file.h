@@ -1,8 +1,9 @@
 // base_dir/master.pid: the pid of the running master, and the lock that tells whether it lives.
 #pragma once
 
-#include <string>
 #include <sys/types.h>
+
+#include <string>
 
 #include "lib-base/result.h"
 #include "lib-base/unique-fd.h"

@@ -25,7 +25,8 @@ constexpr milliseconds kPendingRetry{2000};
 
 // Who may hold private keys and the like; see Settings::without_secrets.
 // lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
-std::shared_ptr<const Settings> settings_for(std::string_view service, const std::shared_ptr<const Settings>& settings) {
+std::shared_ptr<const Settings> settings_for(std::string_view service,
+                                             const std::shared_ptr<const Settings>& settings) {
     if (service == "auth") return settings->with_secrets_of_auth();
     return service == "imap" ? settings->without_secrets() : settings;
 }
@@ -74,8 +75,10 @@ bool ServiceGroup::open_one(const WantedListener& wanted, std::vector<std::strin
     }
     if (wanted.optional && fd.error().code == ErrorCode::Unsupported) return false;
     if (wanted.kind != ListenerKind::Inet && fd.error().code == ErrorCode::NotFound) {
-        log_warning(fmt::format("service({}): {} cannot be created yet: its directory does not exist; it will be created as "
-                                "soon as the directory is there", name_, wanted.path));
+        log_warning(
+            fmt::format("service({}): {} cannot be created yet: its directory does not exist; it will be created as "
+                        "soon as the directory is there",
+                        name_, wanted.path));
         pending_.push_back(wanted);
         if (pending_timer_ == 0) pending_timer_ = context_.loop.after(kPendingRetry, [this] { retry_pending(); });
         return false;
@@ -102,11 +105,13 @@ void ServiceGroup::retry_pending() {
     if (!pending_.empty()) pending_timer_ = context_.loop.after(kPendingRetry, [this] { retry_pending(); });
 }
 
-// A port whose label or ssl flag changed keeps its socket: bound anew, it would be in use by the process that still has it.
+// A port whose label or ssl flag changed keeps its socket: bound anew, it would be in use by the process that still has
+// it.
 void ServiceGroup::adopt_changed(const std::vector<WantedListener>& wanted) {
     for (Open& open : listeners_) {
         if (open.wanted.kind != ListenerKind::Inet) continue;
-        auto it = std::ranges::find_if(wanted, [&](const WantedListener& each) { return each.key() == open.wanted.key(); });
+        auto it =
+            std::ranges::find_if(wanted, [&](const WantedListener& each) { return each.key() == open.wanted.key(); });
         if (it == wanted.end() || *it == open.wanted) continue;
         tell_listener("UNLISTEN", open);
         open.wanted = *it;
@@ -130,7 +135,9 @@ void ServiceGroup::tell_listener(const char* verb, const Open& listener) {
     const bool passes_fd = std::string_view(verb) == "LISTEN";
     for (auto& [pid, process] : processes_) {
         Status status = send_with_fds(process.control.get(), message, std::span(fds, passes_fd ? 1u : 0u));
-        if (!status) log_error(fmt::format("service({}): process {} does not hear the master: {}", name_, pid, status.error().detail));
+        if (!status)
+            log_error(
+                fmt::format("service({}): process {} does not hear the master: {}", name_, pid, status.error().detail));
     }
 }
 
@@ -138,22 +145,22 @@ void ServiceGroup::tell_settings() {
     const int fds[] = {settings_fd_.get()};
     for (auto& [pid, process] : processes_) {
         if (Status status = send_with_fds(process.control.get(), "RELOAD", fds); !status)
-            log_error(fmt::format("service({}): process {} keeps its old settings: {}", name_, pid, status.error().detail));
+            log_error(
+                fmt::format("service({}): process {} keeps its old settings: {}", name_, pid, status.error().detail));
     }
 }
 
 void ServiceGroup::start(StartWhen when) {
     started_ = true;
     on_demand_ = when == StartWhen::OnConnect;
-    if (on_demand_ && processes_.empty())
-        watch_for_demand(true);
-    else
-        start_missing();
+    if (on_demand_ && processes_.empty()) watch_for_demand(true);
+    else start_missing();
 }
 
 std::size_t ServiceGroup::wanted_processes() const {
     const ServiceSettings* own = settings_->find_service(name_);
-    // Dispatchers have workers of their own; auth keeps its requests in one place. Only login processes come in numbers.
+    // Dispatchers have workers of their own; auth keeps its requests in one place. Only login processes come in
+    // numbers.
     if (!own || own->type != "login") return 1;
     return std::clamp<std::size_t>(own->process_min_avail, 1, 64);
 }
@@ -181,7 +188,8 @@ void ServiceGroup::start_process() {
     auto log_fd = context_.logs.log_socket();
     auto error_fd = context_.logs.error_pipe(name_);
     if (!log_fd || !error_fd) {
-        log_error(fmt::format("service({}): no descriptors left for its log: {}", name_, (!log_fd ? log_fd : error_fd).error().detail));
+        log_error(fmt::format("service({}): no descriptors left for its log: {}", name_,
+                              (!log_fd ? log_fd : error_fd).error().detail));
         return throttle(true);
     }
     ChildStart start{.service = name_,
@@ -220,8 +228,7 @@ bool ServiceGroup::on_exit(pid_t pid, int wait_status) {
     processes_.erase(it);
     context_.logs.drain();
     const bool clean = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
-    if (!clean)
-        log_error(fmt::format("service({}): child {} {}", name_, pid, describe_exit(wait_status)));
+    if (!clean) log_error(fmt::format("service({}): child {} {}", name_, pid, describe_exit(wait_status)));
     if (stopping_) return true;
     const auto lived = EventLoop::Clock::now() - process.started;
     if (process.ready && lived >= kLongLife) pause_ = milliseconds(0);
@@ -237,7 +244,8 @@ bool ServiceGroup::on_exit(pid_t pid, int wait_status) {
 void ServiceGroup::throttle(bool startup_failed) {
     pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
     log_error(fmt::format("service({}): command {}, throttling for {:.3f} secs", name_,
-                          startup_failed ? "startup failed" : "died early", static_cast<double>(pause_.count()) / 1000));
+                          startup_failed ? "startup failed" : "died early",
+                          static_cast<double>(pause_.count()) / 1000));
     throttled_ = true;
     if (processes_.empty()) watch_for_demand(true);
     context_.loop.cancel(throttle_timer_);
@@ -253,10 +261,8 @@ void ServiceGroup::watch_for_demand(bool wanted) {
         if (open.watched == wanted || (wanted && open.wanted.kind != ListenerKind::Unix)) continue;
         open.watched = wanted;
         const int fd = open.fd.get();
-        if (wanted)
-            context_.loop.watch(fd, Interest::Read, [this, fd](Ready) { on_demand(fd); });
-        else
-            context_.loop.unwatch(fd);
+        if (wanted) context_.loop.watch(fd, Interest::Read, [this, fd](Ready) { on_demand(fd); });
+        else context_.loop.unwatch(fd);
     }
 }
 

@@ -1,8 +1,8 @@
 // ServiceGroup: one service, that is its listeners and the processes that serve them.
 //
 // A process that dies is started again: at once after a long life, with a growing pause after a short one. A start that
-// never became ready is tried again only when somebody connects; until the pause is over, connections to its UNIX sockets
-// are closed at once, so that peers hear of it (Postfix answers 4xx, login says "Auth process broken").
+// never became ready is tried again only when somebody connects; until the pause is over, connections to its UNIX
+// sockets are closed at once, so that peers hear of it (Postfix answers 4xx, login says "Auth process broken").
 #pragma once
 
 #include <chrono>

@@ -47,10 +47,8 @@ public:
         : settings_(settings), service_(service), problems_(problems) {}
 
     void add(const ListenerSettings& listener) {
-        if (listener.kind == ListenerKind::Inet)
-            add_inet(listener);
-        else
-            add_file(listener);
+        if (listener.kind == ListenerKind::Inet) add_inet(listener);
+        else add_file(listener);
     }
 
     std::vector<WantedListener> result;
@@ -85,11 +83,13 @@ private:
     }
 
     void add_file(const ListenerSettings& listener) {
-        if (listener.mode == 0 || std::ranges::find(kForeignListeners, listener.name) != std::end(kForeignListeners)) return;
+        if (listener.mode == 0 || std::ranges::find(kForeignListeners, listener.name) != std::end(kForeignListeners))
+            return;
         WantedListener wanted;
         wanted.kind = listener.kind;
         wanted.name = listener.name;
-        wanted.path = listener.name.starts_with('/') ? listener.name : settings_.string("base_dir") + "/" + listener.name;
+        wanted.path =
+            listener.name.starts_with('/') ? listener.name : settings_.string("base_dir") + "/" + listener.name;
         wanted.owner.mode = listener.mode & 0777;
         wanted.origin = listener.origin;
         if (::geteuid() == 0) {
@@ -136,7 +136,8 @@ std::vector<WantedListener> wanted_listeners(const Settings& settings, const Ser
                                              std::vector<std::string>& problems) {
     Collector collector(settings, service, problems);
     for (const ListenerSettings& listener : service.listeners) collector.add(listener);
-    const bool has_sessions = std::ranges::any_of(service.listeners, [](const auto& l) { return l.name == kSessionsListener; });
+    const bool has_sessions =
+        std::ranges::any_of(service.listeners, [](const auto& l) { return l.name == kSessionsListener; });
     if (service.name == "imap" && !has_sessions) {
         ListenerSettings sessions;
         sessions.name = kSessionsListener;

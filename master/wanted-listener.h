@@ -34,8 +34,8 @@ struct WantedListener {
     bool operator==(const WantedListener& other) const;
 };
 
-// All listeners of `service`, those of Culver's own included, for each address of `listen`. Problems (an unknown user, an
-// address that does not parse) are appended to `problems`, one line each.
+// All listeners of `service`, those of Culver's own included, for each address of `listen`. Problems (an unknown user,
+// an address that does not parse) are appended to `problems`, one line each.
 std::vector<WantedListener> wanted_listeners(const Settings& settings, const ServiceSettings& service,
                                              std::vector<std::string>& problems);
 

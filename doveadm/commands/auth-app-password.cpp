@@ -1,14 +1,13 @@
 // doveadm auth app-password add|list|revoke: the further passwords of a user (docs/app-passwords.md).
 //
 // The file is changed here and not by authd, which may only read it; authd looks at it with each login.
+#include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/commands.h"

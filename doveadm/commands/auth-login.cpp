@@ -1,7 +1,6 @@
 // doveadm auth login: the whole login, password databases and user databases.
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/commands.h"

@@ -1,7 +1,7 @@
 // doveadm auth lookup: what the password databases say of a user, without a login.
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/commands.h"
@@ -41,7 +41,8 @@ const CommandSpec kAuthLookup = {
     .words = "auth lookup",
     .synopsis = "[-a <userdb socket path>] [-x <auth info>] [-f field] <user> [<user> [...]]",
     .help = "Looks users up in the password databases.",
-    .options = {{'a', "userdb socket path", "The userdb socket of the auth service"}, kAuthInfoOption,
+    .options = {{'a', "userdb socket path", "The userdb socket of the auth service"},
+                kAuthInfoOption,
                 {'f', "field", "Print only this field's value"}},
     .run = run,
 };

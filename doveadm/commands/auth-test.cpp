@@ -18,7 +18,8 @@ const CommandSpec kAuthTest = {
     .words = "auth test",
     .synopsis = "[-a <auth socket path>] [-x <auth info>] [-M <master user>] <user> [<password>]",
     .help = "Tries a login against the password databases.",
-    .options = {{'a', "auth socket path", "The client socket of the auth service"}, kAuthInfoOption,
+    .options = {{'a', "auth socket path", "The client socket of the auth service"},
+                kAuthInfoOption,
                 {'M', "master user", "Log in as this master user for the other one"}},
     .run = run,
 };

@@ -1,10 +1,10 @@
 // doveadm config ...: the same as doveconf.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "doveadm/commands.h"
 

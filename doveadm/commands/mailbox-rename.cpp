@@ -21,8 +21,8 @@ Status rename(const Invocation& call, MailUser& user) {
 int run(Invocation& call, MailUser& user) {
     const Status renamed = rename(call, user);
     if (renamed) return kExitOk;
-    const int code = call.report(renamed.error(),
-                                 "Can't rename mailbox " + call.arguments()[0] + " to " + call.arguments()[1]);
+    const int code =
+        call.report(renamed.error(), "Can't rename mailbox " + call.arguments()[0] + " to " + call.arguments()[1]);
     const auto from = MailboxName::parse(call.arguments()[0]);
     // "Not possible" has the code of "exists" here; IMAP says it in another way.
     return from && from->is_inbox() ? kExitExists : code;

@@ -21,10 +21,10 @@ struct FieldName {
 
 // Printed in this order, whatever order they were asked for.
 constexpr FieldName kFields[] = {
-    {"messages", Field::Messages, true},       {"recent", Field::Recent, true},
-    {"uidnext", Field::UidNext, false},        {"uidvalidity", Field::UidValidity, false},
-    {"unseen", Field::Unseen, true},           {"highestmodseq", Field::HighestModSeq, false},
-    {"vsize", Field::VirtualSize, true},       {"guid", Field::Guid, false},
+    {"messages", Field::Messages, true},      {"recent", Field::Recent, true},
+    {"uidnext", Field::UidNext, false},       {"uidvalidity", Field::UidValidity, false},
+    {"unseen", Field::Unseen, true},          {"highestmodseq", Field::HighestModSeq, false},
+    {"vsize", Field::VirtualSize, true},      {"guid", Field::Guid, false},
     {"firstsaved", Field::FirstSaved, false},
 };
 
@@ -117,7 +117,8 @@ Result<std::vector<MailboxName>> mailboxes_of(const Invocation& call, MailUser& 
         ListQuery query;
         query.patterns = {*it};
         for (const ListEntry& entry : TRY(user.list(query)))
-            if (!entry.noselect && !entry.nonexistent && !entry.unmade) names.push_back(MailboxName::from_disk(entry.name));
+            if (!entry.noselect && !entry.nonexistent && !entry.unmade)
+                names.push_back(MailboxName::from_disk(entry.name));
     }
     return names;
 }
@@ -130,8 +131,7 @@ int run(Invocation& call, MailUser& user) {
     for (const MailboxName& name : *names) {
         const Status printed = print_one(call, user, name, totals);
         if (printed) continue;
-        const int one = call.report(printed.error(),
-                                    "Mailbox " + name.utf8() + ": Failed to lookup mailbox status");
+        const int one = call.report(printed.error(), "Mailbox " + name.utf8() + ": Failed to lookup mailbox status");
         if (code == kExitOk) code = one;
     }
     if (call.has('t')) {

@@ -1,8 +1,8 @@
 // doveadm penalty: which addresses are held back because they guess passwords; lets them go.
+#include <fmt/format.h>
+
 #include <chrono>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "doveadm/commands.h"
 #include "lib-auth/auth-master-client.h"
@@ -80,13 +80,14 @@ int run(Invocation& call) {
         call.fatal(penalties.error().detail);
         return kExitTemporary;
     }
-    call.out().columns({{"IP", ""}, {"penalty", ""}, {"held", ""}, {"guesses", ""}, {"until", ""}, {"explanation", ""}});
+    call.out().columns(
+        {{"IP", ""}, {"penalty", ""}, {"held", ""}, {"guesses", ""}, {"until", ""}, {"explanation", ""}});
     for (const auto& penalty : *penalties) {
         if (!is_meant(penalty.address, call.arguments())) continue;
         auto seconds = std::chrono::ceil<std::chrono::seconds>(penalty.left).count();
         call.out().row({penalty.address.empty() ? std::string(kNoAddress) : penalty.address,
-                        fmt::format("{}", penalty.level), fmt::format("{}", seconds), fmt::format("{}", penalty.distinct),
-                        clock_time(penalty.left), explain(penalty)});
+                        fmt::format("{}", penalty.level), fmt::format("{}", seconds),
+                        fmt::format("{}", penalty.distinct), clock_time(penalty.left), explain(penalty)});
     }
     return kExitOk;
 }

@@ -1,7 +1,6 @@
 // doveadm pw: makes and checks stored passwords.
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "doveadm/commands.h"
 #include "doveadm/password-prompt.h"

@@ -1,7 +1,7 @@
 // doveadm user: what the user databases say of a user, with the configuration's defaults filled in.
-#include <cstdio>
-
 #include <fmt/format.h>
+
+#include <cstdio>
 
 #include "doveadm/auth-arguments.h"
 #include "doveadm/commands.h"
@@ -41,10 +41,8 @@ Result<Fields> complete(const Invocation& call, const std::string& asked, const 
     if (!record.username.empty() && record.username != asked) fields.emplace_back("user", record.username);
     fields.emplace_back("uid", variables.uid);
     fields.emplace_back("gid", variables.gid);
-    if (const std::string* home = record.find("home"))
-        variables.home = *home;
-    else
-        variables.home = TRY(expand_variables(call.settings()->string("mail_home"), variables.lookup()));
+    if (const std::string* home = record.find("home")) variables.home = *home;
+    else variables.home = TRY(expand_variables(call.settings()->string("mail_home"), variables.lookup()));
     fields.emplace_back("home", variables.home);
     fields.emplace_back("mail", TRY(expand_variables(value_or(record, "mail", call.settings()->string("mail_location")),
                                                      variables.lookup())));
@@ -69,10 +67,8 @@ int print_user(Invocation& call, const std::string& user, const UserRecord& reco
     if (const auto text = call.option('e')) return print_expanded(call, record, *text);
     const auto field = call.option('f');
     if (call.has('u')) {
-        if (!field)
-            print_record("userdb", user, record);
-        else if (const std::string* value = record.find(*field))
-            print(*value + "\n");
+        if (!field) print_record("userdb", user, record);
+        else if (const std::string* value = record.find(*field)) print(*value + "\n");
         return kExitOk;
     }
     auto fields = complete(call, user, record);
@@ -81,10 +77,8 @@ int print_user(Invocation& call, const std::string& user, const UserRecord& reco
         return kExitTemporary;
     }
     for (const auto& [key, value] : *fields) {
-        if (!field)
-            call.out().row({key, value});
-        else if (key == *field)
-            print(value + "\n");
+        if (!field) call.out().row({key, value});
+        else if (key == *field) print(value + "\n");
     }
     return kExitOk;
 }
@@ -139,20 +133,15 @@ private:
         }
         if (*record) return print_user(call_, user, **record);
         const std::string text = fmt::format("userdb lookup: user {} doesn't exist\n", user);
-        if (has_rows_)
-            say("\n" + text);
-        else if (call_.has('u'))
-            print(text);
-        else
-            std::fputs(("\n" + text).c_str(), stderr);
+        if (has_rows_) say("\n" + text);
+        else if (call_.has('u')) print(text);
+        else std::fputs(("\n" + text).c_str(), stderr);
         return kExitNoUser;
     }
 
     void say(const std::string& text) {
-        if (has_rows_)
-            messages_ += text;
-        else
-            print(text);
+        if (has_rows_) messages_ += text;
+        else print(text);
     }
 
     Invocation& call_;

@@ -63,7 +63,8 @@ const CommandSpec kWho = {
     .words = "who",
     .synopsis = "[-a <socket path>] [-1] [<user mask>] [<ip/bits>]",
     .help = "Shows who is logged in: a line per user and protocol, or with -1 a line per connection.",
-    .options = {{'a', "socket path", "The socket to ask instead of base_dir/imap-sessions"}, {'1', "", "One line per connection"}},
+    .options = {{'a', "socket path", "The socket to ask instead of base_dir/imap-sessions"},
+                {'1', "", "One line per connection"}},
     .formatter = "table",
     .run = run,
 };

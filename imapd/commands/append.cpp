@@ -3,9 +3,9 @@
 //
 // The session stops at the first message's literal and gives the text before it to parse(); everything behind is read
 // here, straight from the client to the disk. All messages appear together or not at all.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "imapd/append-limit.h"
 #include "imapd/commands.h"
@@ -103,7 +103,8 @@ private:
         while (left > 0) {
             if (client.input().empty() && !client.read_blocking(kChunk, kInputTimeout))
                 return fail(ErrorCode::Unavailable, "the client went away in the middle of a message");
-            const std::string_view part = client.input().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, kChunk)));
+            const std::string_view part =
+                client.input().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, kChunk)));
             if (result) result = save.write(part);
             left -= part.size();
             client.consume(part.size());

@@ -90,9 +90,11 @@ private:
 
 }  // namespace
 
-const CommandSpec kCopy = {"COPY", States::Selected, Effects::Syncs | Effects::UsesSeqs, make_command<Copy<Numbers::Seqs>>};
+const CommandSpec kCopy = {"COPY", States::Selected, Effects::Syncs | Effects::UsesSeqs,
+                           make_command<Copy<Numbers::Seqs>>};
 const CommandSpec kUidCopy = {"UID COPY", States::Selected, Effects::Syncs, make_command<Copy<Numbers::Uids>>};
-const CommandSpec kMove = {"MOVE", States::Selected, Effects::Syncs | Effects::UsesSeqs, make_command<Move<Numbers::Seqs>>};
+const CommandSpec kMove = {"MOVE", States::Selected, Effects::Syncs | Effects::UsesSeqs,
+                           make_command<Move<Numbers::Seqs>>};
 const CommandSpec kUidMove = {"UID MOVE", States::Selected, Effects::Syncs, make_command<Move<Numbers::Uids>>};
 
 }  // namespace culver

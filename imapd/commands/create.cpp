@@ -1,5 +1,5 @@
-// CREATE: a new mailbox. RFC 3501 §6.3.3; its parameters (RFC 4466, USE of RFC 6154) are read and, as in Dovecot, change
-// nothing: special uses come from the configuration.
+// CREATE: a new mailbox. RFC 3501 §6.3.3; its parameters (RFC 4466, USE of RFC 6154) are read and, as in Dovecot,
+// change nothing: special uses come from the configuration.
 #include "imapd/commands.h"
 #include "imapd/session.h"
 #include "lib-imap/parser.h"

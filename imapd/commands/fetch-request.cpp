@@ -36,10 +36,14 @@ bool add_rfc822(const std::string& name, FetchRequest& request) {
 }
 
 bool add_index_item(const std::string& name, FetchRequest& request) {
-    static constexpr std::pair<std::string_view, IndexItem> kItems[] = {
-        {"UID", IndexItem::Uid},       {"FLAGS", IndexItem::Flags},   {"INTERNALDATE", IndexItem::InternalDate},
-        {"RFC822.SIZE", IndexItem::Size}, {"MODSEQ", IndexItem::ModSeq}, {"X-GUID", IndexItem::Guid},
-        {"SAVEDATE", IndexItem::SaveDate}, {"X-SAVEDATE", IndexItem::SaveDate}};
+    static constexpr std::pair<std::string_view, IndexItem> kItems[] = {{"UID", IndexItem::Uid},
+                                                                        {"FLAGS", IndexItem::Flags},
+                                                                        {"INTERNALDATE", IndexItem::InternalDate},
+                                                                        {"RFC822.SIZE", IndexItem::Size},
+                                                                        {"MODSEQ", IndexItem::ModSeq},
+                                                                        {"X-GUID", IndexItem::Guid},
+                                                                        {"SAVEDATE", IndexItem::SaveDate},
+                                                                        {"X-SAVEDATE", IndexItem::SaveDate}};
     for (const auto& [known, item] : kItems) {
         if (name != known) continue;
         request.add(item);

@@ -84,8 +84,8 @@ private:
                 break;
             case IndexItem::Size:
                 out_.append("RFC822.SIZE ");
-                append_number(out_, info.virtual_size > 0 ? info.virtual_size
-                                                          : TRY(session_.mailbox().virtual_size(info.uid)));
+                append_number(
+                    out_, info.virtual_size > 0 ? info.virtual_size : TRY(session_.mailbox().virtual_size(info.uid)));
                 break;
             case IndexItem::ModSeq:
                 out_.append("MODSEQ (");

@@ -21,7 +21,8 @@ public:
             if (in.next_is_list()) break;
             std::string key = in.astring();
             std::optional<std::string> value;
-            if (in.more() && !in.next_is_list()) value = in.peek() == Parser::Token::Atom ? std::string(in.atom()) : in.nstring();
+            if (in.more() && !in.next_is_list())
+                value = in.peek() == Parser::Token::Atom ? std::string(in.atom()) : in.nstring();
             if (value && value->size() <= kValueLimit) pairs_.emplace_back(std::move(key), std::move(*value));
         }
         while (in.more()) in.skip();
@@ -56,7 +57,8 @@ private:
         std::string text;
         for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
             std::string value = words[i + 1];
-            if (value == "*" && equals_ignore_case(words[i], "name")) value = "Dovecot";  // what clients know how to treat
+            if (value == "*" && equals_ignore_case(words[i], "name"))
+                value = "Dovecot";  // what clients know how to treat
             else if (value == "*") continue;
             text.append(text.empty() ? "(" : " ");
             append_quoted(text, words[i]);

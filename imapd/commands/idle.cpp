@@ -65,6 +65,7 @@ private:
 
 }  // namespace
 
-const CommandSpec kIdle = {"IDLE", States::Authenticated, Effects::Syncs | Effects::IgnoresArguments, make_command<Idle>};
+const CommandSpec kIdle = {"IDLE", States::Authenticated, Effects::Syncs | Effects::IgnoresArguments,
+                           make_command<Idle>};
 
 }  // namespace culver

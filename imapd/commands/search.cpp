@@ -1,11 +1,12 @@
 // SEARCH and UID SEARCH. RFC 9051 §6.4.4, with ESEARCH (RFC 4731), WITHIN (RFC 5032) and MODSEQ (RFC 7162 §3.1.5).
+#include "lib-storage/search/search.h"
+
 #include "imapd/commands.h"
 #include "imapd/commands/search-parser.h"
 #include "imapd/session.h"
 #include "lib-imap/parser.h"
 #include "lib-imap/sequence-set.h"
 #include "lib-imap/writer.h"
-#include "lib-storage/search/search.h"
 
 namespace culver {
 namespace {

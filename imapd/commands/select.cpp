@@ -50,7 +50,8 @@ private:
         std::string& out = session.out();
         const auto to = std::back_inserter(out);
         fmt::format_to(to, "* {} EXISTS\r\n* {} RECENT\r\n", view.exists(), view.recent());
-        if (const auto unseen = view.first_unseen()) fmt::format_to(to, "* OK [UNSEEN {}] First unseen.\r\n", unseen->value);
+        if (const auto unseen = view.first_unseen())
+            fmt::format_to(to, "* OK [UNSEEN {}] First unseen.\r\n", unseen->value);
         fmt::format_to(to,
                        "* OK [UIDVALIDITY {}] UIDs valid\r\n* OK [UIDNEXT {}] Predicted next UID\r\n"
                        "* OK [HIGHESTMODSEQ {}] Highest\r\n",

@@ -1,13 +1,12 @@
 #include "lib-auth/app-passwords/app-password-file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 #include "lib-base/unique-fd.h"
@@ -50,22 +49,14 @@ std::int64_t to_int64(std::string_view text) {
 AppPassword parse_row(const SqlRow& row) {
     AppPassword out;
     for (const auto& [column, value] : row) {
-        if (column == "id")
-            out.id = to_int64(value);
-        else if (column == "user")
-            out.user = value;
-        else if (column == "name")
-            out.name = value;
-        else if (column == "secret")
-            out.secret = value;
-        else if (column == "services")
-            out.services = value;
-        else if (column == "networks")
-            out.networks = value;
-        else if (column == "created")
-            out.created = to_int64(value);
-        else if (column == "expires")
-            out.expires = to_int64(value);
+        if (column == "id") out.id = to_int64(value);
+        else if (column == "user") out.user = value;
+        else if (column == "name") out.name = value;
+        else if (column == "secret") out.secret = value;
+        else if (column == "services") out.services = value;
+        else if (column == "networks") out.networks = value;
+        else if (column == "created") out.created = to_int64(value);
+        else if (column == "expires") out.expires = to_int64(value);
     }
     return out;
 }

@@ -1,7 +1,7 @@
 // AuthEngine: an app password in place of the main one, and where it has to be one (docs/app-passwords.md).
-#include <ctime>
-
 #include <fmt/format.h>
+
+#include <ctime>
 
 #include "lib-auth/app-passwords/locked-password.h"
 #include "lib-auth/auth-engine-entries.h"
@@ -34,12 +34,9 @@ AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
     if (!cannot_tell || !chain.any_unsupported) return result;
     AuthRequest probe = request;
     switch (lookup_user(probe).kind) {
-        case UserResult::Kind::Found:
-            return AuthResult::Ok;
-        case UserResult::Kind::NotFound:
-            return AuthResult::UnknownUser;
-        case UserResult::Kind::InternalFailure:
-            break;
+        case UserResult::Kind::Found: return AuthResult::Ok;
+        case UserResult::Kind::NotFound: return AuthResult::UnknownUser;
+        case UserResult::Kind::InternalFailure: break;
     }
     log_error(
         fmt::format("app-password({}): no database can say whether this user still exists: use a userdb that "

@@ -1,13 +1,12 @@
 #include "lib-auth/app-passwords/app-password.h"
 
+#include <fmt/format.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-auth/wildcard.h"
 #include "lib-base/random.h"

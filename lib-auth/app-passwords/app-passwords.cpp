@@ -1,9 +1,9 @@
 #include "lib-auth/app-passwords/app-passwords.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 

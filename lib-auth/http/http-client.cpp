@@ -238,10 +238,8 @@ std::string percent_encode(std::string_view text) {
     for (char c : text) {
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      std::string_view("-._~@").find(c) != std::string_view::npos;
-        if (plain)
-            out += c;
-        else
-            out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+        if (plain) out += c;
+        else out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
     }
     return out;
 }

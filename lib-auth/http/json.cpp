@@ -125,10 +125,8 @@ void JsonObject::merge(JsonObject other) {
     for (JsonMember& member : other.members_) {
         auto same = std::find_if(members_.begin(), members_.end(),
                                  [&](const JsonMember& known) { return known.name == member.name; });
-        if (same != members_.end())
-            *same = std::move(member);
-        else
-            members_.push_back(std::move(member));
+        if (same != members_.end()) *same = std::move(member);
+        else members_.push_back(std::move(member));
     }
 }
 

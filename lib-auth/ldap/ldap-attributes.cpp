@@ -1,8 +1,8 @@
 #include "lib-auth/ldap/ldap-attributes.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-base/text.h"
@@ -139,7 +139,8 @@ public:
     void use(const std::vector<std::string>* values) { values_ = values; }
 
     Result<std::string> expand(std::string_view text, const VariableEscape& escape = nullptr) const {
-        return expand_variables(text, [this](std::string_view name) { return variable(name); }, escape);
+        return expand_variables(
+            text, [this](std::string_view name) { return variable(name); }, escape);
     }
 
     const std::vector<std::string>* values_of(std::string_view name) const {

@@ -68,7 +68,7 @@ private:
     struct Item {
         std::string attribute;  // empty: the field is always there
         std::string field;
-        std::string text;       // a template; empty: the value as it is
+        std::string text;  // a template; empty: the value as it is
         bool has_text = false;
     };
     class Expansion;

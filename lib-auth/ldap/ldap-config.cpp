@@ -1,11 +1,10 @@
 #include "lib-auth/ldap/ldap-config.h"
 
+#include <fmt/format.h>
 #include <ldap.h>
 
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "lib-auth/password-scheme.h"
 #include "lib-base/text.h"
@@ -103,8 +102,7 @@ std::string host_uri(std::string_view host) {
 
 class Reading {
 public:
-    Reading(const SettingsFile& file, const std::string& path)
-        : file_(file), path_(path), problems_(file.problems) {}
+    Reading(const SettingsFile& file, const std::string& path) : file_(file), path_(path), problems_(file.problems) {}
 
     Result<LdapConfig> finish() {
         for (const FileSetting& setting : file_.settings) set(setting);
@@ -216,7 +214,8 @@ private:
         if (config_.ldap_version != 2 && config_.ldap_version != 3)
             problem("ldap_version", fmt::format("ldap_version = {}: there are 2 and 3", config_.ldap_version));
         if (config_.ldap_version == 2 && config_.tls) problem("tls", "tls=yes requires ldap_version=3");
-        if (config_.ldap_version == 2 && config_.sasl_bind) problem("sasl_bind", "sasl_bind=yes requires ldap_version=3");
+        if (config_.ldap_version == 2 && config_.sasl_bind)
+            problem("sasl_bind", "sasl_bind=yes requires ldap_version=3");
         if (!scheme_of_password("", config_.default_pass_scheme))
             problem("default_pass_scheme", fmt::format("Unknown scheme {}", config_.default_pass_scheme));
     }
@@ -229,8 +228,7 @@ private:
 };
 }  // namespace
 
-Result<LdapConfig> parse_ldap_config(std::string_view text, const std::string& path,
-                                     const SettingsFileReader& reader) {
+Result<LdapConfig> parse_ldap_config(std::string_view text, const std::string& path, const SettingsFileReader& reader) {
     SettingsFile file = parse_settings_file(text, path, reader);
     return Reading(file, path).finish();
 }

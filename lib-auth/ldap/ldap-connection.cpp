@@ -1,15 +1,14 @@
 // LdapConnection: connecting and binding. Searches: ldap-search.cpp.
 #include "lib-auth/ldap/ldap-connection.h"
 
+#include <fmt/format.h>
 #include <lber.h>
 #include <sasl/sasl.h>
-
-#include <fmt/format.h>
 
 namespace culver {
 
 namespace {
-constexpr ber_len_t kMessageLimit = 4 << 20;  // of one entry or answer
+constexpr ber_len_t kMessageLimit = 4 << 20;                                       // of one entry or answer
 constexpr int kKeepAliveIdle = 60, kKeepAliveProbes = 3, kKeepAliveInterval = 10;  // seconds
 constexpr std::chrono::milliseconds kGoodbye{100};
 constexpr unsigned kUnacknowledged = 5000;  // ms, then TCP gives up: the other side has forgotten us
@@ -55,12 +54,11 @@ std::unexpected<Error> LdapConnection::failure(int rc, std::string_view what, co
     std::string text = fmt::format("{} failed: {}", what, ::ldap_err2string(rc));
     if (said && *said) text += fmt::format(", {}", std::string_view(said).substr(0, 500));
     ::ldap_memfree(own);
-    bool is_dead = rc == LDAP_SERVER_DOWN || rc == LDAP_CONNECT_ERROR || rc == LDAP_TIMEOUT ||
-                   rc == LDAP_UNAVAILABLE || rc == LDAP_LOCAL_ERROR || rc == LDAP_DECODING_ERROR ||
-                   rc == LDAP_NO_MEMORY;
+    bool is_dead = rc == LDAP_SERVER_DOWN || rc == LDAP_CONNECT_ERROR || rc == LDAP_TIMEOUT || rc == LDAP_UNAVAILABLE ||
+                   rc == LDAP_LOCAL_ERROR || rc == LDAP_DECODING_ERROR || rc == LDAP_NO_MEMORY;
     broken_ = broken_ || is_dead;
-    ErrorCode code = rc == LDAP_TIMEOUT          ? ErrorCode::Timeout
-                     : is_dead || rc == LDAP_BUSY ? ErrorCode::Unavailable
+    ErrorCode code = rc == LDAP_TIMEOUT                                          ? ErrorCode::Timeout
+                     : is_dead || rc == LDAP_BUSY                                ? ErrorCode::Unavailable
                      : rc == LDAP_NO_SUCH_OBJECT || rc == LDAP_INVALID_DN_SYNTAX ? ErrorCode::NotFound
                                                                                  : ErrorCode::InvalidArgument;
     return fail(code, std::move(text));
@@ -95,8 +93,8 @@ Result<std::unique_ptr<LdapConnection>> LdapConnection::open(const LdapConfig& c
     std::unique_ptr<LdapConnection> self(new LdapConnection(config, timeouts));
     if (int rc = ::ldap_initialize(&self->handle_, uri.c_str()); rc != LDAP_SUCCESS) {
         self->handle_ = nullptr;
-        return fail(ErrorCode::InvalidArgument, fmt::format("{}: ldap_initialize() failed: {}", uri,
-                                                            ::ldap_err2string(rc)));
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("{}: ldap_initialize() failed: {}", uri, ::ldap_err2string(rc)));
     }
     TRY(self->set_options());
     TRY(tls.apply(self->handle_));
@@ -163,8 +161,8 @@ Status LdapConnection::bind_simple() {
 // Synchronous in libldap; LDAP_OPT_TIMEOUT bounds each of its steps.
 Status LdapConnection::bind_sasl() {
     const char* mechanism = config_.sasl_mech.empty() ? nullptr : config_.sasl_mech.c_str();
-    int rc = ::ldap_sasl_interactive_bind_s(handle_, nullptr, mechanism, nullptr, nullptr, LDAP_SASL_QUIET,
-                                            answer_sasl, const_cast<LdapConfig*>(&config_));
+    int rc = ::ldap_sasl_interactive_bind_s(handle_, nullptr, mechanism, nullptr, nullptr, LDAP_SASL_QUIET, answer_sasl,
+                                            const_cast<LdapConfig*>(&config_));
     if (rc == LDAP_SUCCESS) return {};
     return failure(rc, fmt::format("SASL binding (dn {})", config_.dn.empty() ? "(none)" : config_.dn));
 }

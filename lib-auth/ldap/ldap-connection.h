@@ -48,8 +48,8 @@ public:
     };
     Result<UserBind> bind_as(const std::string& dn, const SecretString& password);
 
-    // At most `limit` entries. NotFound: there is no such base, or it cannot be one. Unavailable: the connection or the server is of no use
-    // any more; Timeout is one of these.
+    // At most `limit` entries. NotFound: there is no such base, or it cannot be one. Unavailable: the connection or the
+    // server is of no use any more; Timeout is one of these.
     struct Search {
         std::string base, filter;
         int scope = LDAP_SCOPE_SUBTREE;

@@ -1,8 +1,8 @@
 #include "lib-auth/ldap/ldap-pool.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace culver {
 
@@ -86,8 +86,7 @@ Result<LdapPool::Lease> LdapPool::take(Reuse reuse) {
             return open_one(lock);
         }
         if (changed_.wait_until(lock, end) == std::cv_status::timeout)
-            return fail(ErrorCode::Unavailable,
-                        fmt::format("all {} connections to the LDAP server are busy", limit_));
+            return fail(ErrorCode::Unavailable, fmt::format("all {} connections to the LDAP server are busy", limit_));
     }
 }
 

@@ -1,8 +1,7 @@
 #include "lib-auth/ldap/ldap-source.h"
 
-#include <sys/stat.h>
-
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-base/log.h"
@@ -37,8 +36,8 @@ LdapPool::Opener LdapSource::opener(LdapPool::Identity identity) {
 
 std::string LdapSource::file_stamp() const {
     std::string stamp;
-    for (const std::string* path : {&config_.tls_ca_cert_file, &config_.tls_ca_cert_dir, &config_.tls_cert_file,
-                                    &config_.tls_key_file}) {
+    for (const std::string* path :
+         {&config_.tls_ca_cert_file, &config_.tls_ca_cert_dir, &config_.tls_cert_file, &config_.tls_key_file}) {
         struct stat st {};
         if (!path->empty() && ::stat(path->c_str(), &st) == 0)
             stamp += fmt::format("{}.{}.{}.{}", st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
@@ -169,8 +168,8 @@ Status LdapSource::for_each_user(const std::function<void(std::string_view user)
     Status done = searches_.run([&](LdapConnection& connection) -> Status {
         return connection.for_each(search, [&](LdapEntry entry) {
             LdapAnswer answer{std::move(entry), {}};
-            for (const std::string& user : config_.iterate_attrs.users(
-                     answer, [&](std::string text) { complaint = std::move(text); }))
+            for (const std::string& user :
+                 config_.iterate_attrs.users(answer, [&](std::string text) { complaint = std::move(text); }))
                 visit(user);
             return true;
         });

@@ -46,7 +46,7 @@ private:
 
     const LdapConfig config_;
     const SecretString text_;
-    std::mutex mutex_;  // guards tls_ and tls_stamp_
+    std::mutex mutex_;              // guards tls_ and tls_stamp_
     std::string tls_stamp_;         // of the files when they were read
     std::shared_ptr<LdapTls> tls_;  // shared with the opening of connections under way, while a reload replaces it
     LdapPool searches_, binds_;

@@ -1,11 +1,10 @@
 #include "lib-auth/ldap/ldap-tls.h"
 
+#include <fmt/format.h>
 #include <sys/single_threaded.h>
 
 #include <cstdlib>
 #include <mutex>
-
-#include <fmt/format.h>
 
 // Exported by libldap for slapd, declared in no installed header: the counterpart of asking for LDAP_OPT_X_TLS_CTX,
 // which counts a reference.
@@ -20,9 +19,9 @@ Status begin_ldap_library(const LdapConfig& config) {
     std::lock_guard lock(mutex);
     if (begun && config.ldaprc_path == ldaprc) return {};
     if (begun && !config.ldaprc_path.empty() && !ldaprc.empty())
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("Multiple different ldaprc_path settings not allowed ({} and {})", ldaprc,
-                                config.ldaprc_path));
+        return fail(
+            ErrorCode::InvalidArgument,
+            fmt::format("Multiple different ldaprc_path settings not allowed ({} and {})", ldaprc, config.ldaprc_path));
     if (!config.ldaprc_path.empty()) {
         if (begun || !__libc_single_threaded)
             return fail(ErrorCode::InvalidArgument, "ldaprc_path counts from the start on: restart the server");

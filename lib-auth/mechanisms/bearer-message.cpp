@@ -20,12 +20,9 @@ bool unescape_name(std::string_view text, std::string& out) {
             continue;
         }
         std::string_view code = text.substr(i, 3);
-        if (code == "=2C")
-            out += ',';
-        else if (code == "=3D")
-            out += '=';
-        else
-            return false;
+        if (code == "=2C") out += ',';
+        else if (code == "=3D") out += '=';
+        else return false;
         i += 2;
     }
     return true;
@@ -58,13 +55,10 @@ std::string_view read_gs2_header(std::string_view header, BearerMessage& out) {
         if (part.empty()) continue;
         switch (part.front()) {
             case 'f':
-            case 'F':
-                return "Client requested non-standard mechanism";
-            case 'p':
-                return "Client requested and used channel-binding";
+            case 'F': return "Client requested non-standard mechanism";
+            case 'p': return "Client requested and used channel-binding";
             case 'n':
-            case 'y':
-                break;
+            case 'y': break;
             case 'a': {
                 std::string name;
                 if (!part.starts_with("a=") || !unescape_name(part.substr(2), name)) return "Invalid username escaping";
@@ -72,8 +66,7 @@ std::string_view read_gs2_header(std::string_view header, BearerMessage& out) {
                 out.has_user = true;
                 break;
             }
-            default:
-                return "Invalid gs2-header in request";
+            default: return "Invalid gs2-header in request";
         }
     }
     return {};

@@ -1,10 +1,9 @@
 // CRAM-MD5 (RFC 2195): the client proves the password by HMAC-MD5 over our challenge.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-auth/mechanisms/makers.h"
 #include "lib-auth/mechanisms/stored-keys.h"

@@ -1,8 +1,8 @@
 // DIGEST-MD5 (RFC 2831, historic by RFC 6331): kept for what still speaks nothing else.
+#include <fmt/format.h>
+
 #include <cstring>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "lib-auth/mechanisms/makers.h"
 #include "lib-auth/mechanisms/stored-keys.h"

@@ -1,9 +1,9 @@
-// SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), and their -PLUS forms, which prove too that both ends see the same
-// TLS connection (docs/channel-binding.md). Messages are named as in RFC 5802 §3.
+// SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), and their -PLUS forms, which prove too that both ends see the
+// same TLS connection (docs/channel-binding.md). Messages are named as in RFC 5802 §3.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-auth/mechanisms/makers.h"
 #include "lib-auth/mechanisms/stored-keys.h"
@@ -89,7 +89,8 @@ private:
         if (flag == "n" || flag == "y") {
             if (form_ == Form::Plus) return "the client binds to no channel, but chose a mechanism with -PLUS";
             // It supports binding, and did not see that we do: somebody took -PLUS out of the list on the way.
-            if (flag == "y" && plus_was_offered_) return fmt::format("downgrade: {}-PLUS was offered and not seen", scheme_);
+            if (flag == "y" && plus_was_offered_)
+                return fmt::format("downgrade: {}-PLUS was offered and not seen", scheme_);
             return {};
         }
         auto type = attribute(flag, 'p');

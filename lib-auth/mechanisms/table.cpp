@@ -1,6 +1,5 @@
 // One line per SASL mechanism.
 #include "lib-auth/mechanisms/makers.h"
-
 #include "lib-base/text.h"
 
 namespace culver {

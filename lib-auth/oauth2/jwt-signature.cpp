@@ -66,10 +66,8 @@ EVP_PKEY* read_public_key(std::string_view pem) {
 bool fits(const Algorithm& algorithm, EVP_PKEY* key) {
     int type = EVP_PKEY_get_base_id(key);
     switch (algorithm.kind) {
-        case Kind::Hmac:
-            return false;
-        case Kind::RsaPkcs1:
-            return type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= kRsaBits;
+        case Kind::Hmac: return false;
+        case Kind::RsaPkcs1: return type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= kRsaBits;
         case Kind::RsaPss:
             return (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS) && EVP_PKEY_get_bits(key) >= kRsaBits;
         case Kind::Ecdsa: {
@@ -78,8 +76,7 @@ bool fits(const Algorithm& algorithm, EVP_PKEY* key) {
             return type == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, curve, sizeof curve, &length) == 1 &&
                    algorithm.curve == curve;
         }
-        case Kind::EdDsa:
-            return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448;
+        case Kind::EdDsa: return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448;
     }
     return false;
 }

@@ -17,10 +17,8 @@ std::optional<std::string> decode_base64url(std::string_view text) {
     while (plain.ends_with('=') && text.size() - plain.size() < 2) plain.pop_back();
     for (char& c : plain) {
         if (c == '+' || c == '/' || c == '=') return std::nullopt;
-        if (c == '-')
-            c = '+';
-        else if (c == '_')
-            c = '/';
+        if (c == '-') c = '+';
+        else if (c == '_') c = '/';
     }
     while (plain.size() % 4 != 0) plain += '=';
     auto decoded = base64_decode(plain);
@@ -134,12 +132,9 @@ std::optional<std::string> path_component_of(std::string_view identifier) {
     std::string out;
     for (char c : identifier) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
-        if (c == '/')
-            out += "%2f";
-        else if (c == '%')
-            out += "%25";
-        else
-            out += c;
+        if (c == '/') out += "%2f";
+        else if (c == '%') out += "%25";
+        else out += c;
     }
     if (out.size() > 255) return std::nullopt;
     return out;

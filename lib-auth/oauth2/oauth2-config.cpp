@@ -59,14 +59,10 @@ std::unexpected<Error> invalid(std::string text) { return fail(ErrorCode::Invali
 
 Status set_mode(OAuth2Config& config, std::string_view value) {
     using enum OAuth2Config::Introspection;
-    if (value.empty() || value == "auth")
-        config.introspection = Auth;
-    else if (value == "get")
-        config.introspection = Get;
-    else if (value == "post")
-        config.introspection = Post;
-    else if (value == "local")
-        config.introspection = Local;
+    if (value.empty() || value == "auth") config.introspection = Auth;
+    else if (value == "get") config.introspection = Get;
+    else if (value == "post") config.introspection = Post;
+    else if (value == "local") config.introspection = Local;
     else
         return invalid(
             fmt::format("Invalid value '{}' for introspection mode, must be on auth, get, post or local", value));
@@ -76,23 +72,17 @@ Status set_mode(OAuth2Config& config, std::string_view value) {
 Status set_number(OAuth2Config& config, std::string_view key, std::string_view value) {
     auto number = parse_uint32(value);
     if (!number) return invalid(fmt::format("{}: '{}' is no number", key, value));
-    if (key == "timeout_msecs")
-        config.timeout = std::chrono::milliseconds(*number);
-    else if (key == "max_idle_time_msecs")
-        config.max_idle = std::chrono::milliseconds(*number);
-    else if (key == "max_parallel_connections")
-        config.max_parallel = std::clamp<std::uint32_t>(*number, 1, 1000);
+    if (key == "timeout_msecs") config.timeout = std::chrono::milliseconds(*number);
+    else if (key == "max_idle_time_msecs") config.max_idle = std::chrono::milliseconds(*number);
+    else if (key == "max_parallel_connections") config.max_parallel = std::clamp<std::uint32_t>(*number, 1, 1000);
     return {};  // max_pipelined_requests: one request at a time goes over a connection
 }
 
 Status set_flag(bool& flag, std::string_view key, std::string_view value) {
     std::string word = to_lower(value);
-    if (word == "yes" || word == "y" || word == "true" || word == "1")
-        flag = true;
-    else if (word == "no" || word == "n" || word == "false" || word == "0")
-        flag = false;
-    else
-        return invalid(fmt::format("{}: '{}' is neither yes nor no", key, value));
+    if (word == "yes" || word == "y" || word == "true" || word == "1") flag = true;
+    else if (word == "no" || word == "n" || word == "false" || word == "0") flag = false;
+    else return invalid(fmt::format("{}: '{}' is neither yes nor no", key, value));
     return {};
 }
 
@@ -104,14 +94,10 @@ Status set(OAuth2Config& config, std::string_view key, std::string_view value) {
     }
     for (const FlagKey& known : kFlags)
         if (known.name == key) return set_flag(config.*known.member, key, value);
-    if (key == "client_secret")
-        config.client_secret = SecretString(value);
-    else if (key == "issuers")
-        config.issuers = words_of(value);
-    else if (key == "pass_attrs")
-        config.pass_attrs = words_of(value);
-    else if (key == "introspection_mode")
-        return set_mode(config, value);
+    if (key == "client_secret") config.client_secret = SecretString(value);
+    else if (key == "issuers") config.issuers = words_of(value);
+    else if (key == "pass_attrs") config.pass_attrs = words_of(value);
+    else if (key == "introspection_mode") return set_mode(config, value);
     else if (key == "timeout_msecs" || key == "max_idle_time_msecs" || key == "max_parallel_connections" ||
              key == "max_pipelined_requests")
         return set_number(config, key, value);

@@ -1,11 +1,11 @@
 // passdb ldap: the password and fields of the entry that pass_filter finds; or, with auth_bind, the server's own word.
+#include <fmt/format.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <mutex>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-auth/ldap/ldap-source.h"
@@ -61,7 +61,7 @@ public:
         auto bind = TRY(source_->bind_as(dn, password));
         if (bind.answer == BindAnswer::Accepted) remember_bind(Clock::now() - start);
         else wait_as_for_a_bind(start);
-        reply.verdict = bind.answer == BindAnswer::Accepted    ? Verdict::Match
+        reply.verdict = bind.answer == BindAnswer::Accepted     ? Verdict::Match
                         : bind.answer == BindAnswer::NoSuchUser ? Verdict::UnknownUser
                                                                 : Verdict::Mismatch;
         if (bind.answer == BindAnswer::Refused) reply.reason = "Password mismatch (for LDAP bind)";
@@ -124,8 +124,8 @@ private:
     // A refusal takes as long whether there is such a user or not (security rule M7). A second bind, as somebody, could
     // lock him out.
     void wait_as_for_a_bind(Clock::time_point start) const {
-        std::this_thread::sleep_until(start + std::min<Clock::duration>(std::chrono::microseconds(typical_bind_.load()),
-                                                                        kLongestWait));
+        std::this_thread::sleep_until(
+            start + std::min<Clock::duration>(std::chrono::microseconds(typical_bind_.load()), kLongestWait));
     }
 
     std::shared_ptr<LdapSource> source_;

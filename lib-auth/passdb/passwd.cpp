@@ -1,11 +1,10 @@
 // passdb passwd: the hash in the second field of getpwnam(3). On systems with shadow passwords it is only "x" or "*",
 // which never matches; it serves machines whose NSS gives hashes out (NIS).
+#include <fmt/format.h>
 #include <pwd.h>
 
 #include <cerrno>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "lib-auth/passdb/drivers.h"
 #include "lib-auth/passdb/system-password.h"

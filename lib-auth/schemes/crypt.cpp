@@ -1,12 +1,11 @@
 #include "lib-auth/schemes/crypt.h"
 
 #include <crypt.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "lib-base/random.h"
 #include "lib-base/text.h"

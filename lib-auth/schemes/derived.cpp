@@ -1,12 +1,11 @@
 #include "lib-auth/schemes/derived.h"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-base/random.h"
 #include "lib-base/text.h"

@@ -18,9 +18,9 @@ bool FileStamp::operator==(const FileStamp& other) const {
 }
 
 bool FileStamp::is_settled() const {
-    auto changed = std::chrono::system_clock::time_point(
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::seconds(ctime.tv_sec) +
-                                                                        std::chrono::nanoseconds(ctime.tv_nsec)));
+    auto changed =
+        std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::seconds(ctime.tv_sec) + std::chrono::nanoseconds(ctime.tv_nsec)));
     return std::chrono::system_clock::now() - changed > kSettled;
 }
 

@@ -1,8 +1,8 @@
 // RowCache: the rows that a database file gave a moment ago, as long as nothing was written to it.
 //
 // Asking SQLite takes nine system calls for its locks; seeing that the file is the same takes one. A row is good while
-// device, inode, size, mtime and ctime of the file (and of its write-ahead log) are what they were when it was read, and
-// for a second at most: a query may speak of the time. Bounded; one mutex.
+// device, inode, size, mtime and ctime of the file (and of its write-ahead log) are what they were when it was read,
+// and for a second at most: a query may speak of the time. Bounded; one mutex.
 #pragma once
 
 #include <sys/stat.h>

@@ -74,8 +74,7 @@ Result<std::optional<SqlRow>> SqlSource::one_row(const SqlQuery& query, const Au
 }
 
 std::optional<Result<std::optional<SqlRow>>> SqlSource::one_row_at_once(const SqlQuery& query,
-                                                                        const AuthRequest& request,
-                                                                        Rows rows) {
+                                                                        const AuthRequest& request, Rows rows) {
     auto parameters = expand_parameters(query, request);
     if (!parameters) return std::nullopt;
     auto stamp = database_->stamp();

@@ -1,12 +1,11 @@
 #include "lib-auth/sql/sqlite-database.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cerrno>
 #include <chrono>
 #include <map>
-
-#include <fmt/format.h>
 
 namespace culver {
 
@@ -107,7 +106,8 @@ Status SqliteDatabase::run(std::unique_ptr<Connection> connection, Patience pati
                            const std::function<bool(const SqlRow&)>& visit) {
     auto begun = std::chrono::steady_clock::now();
     ::sqlite3_busy_timeout(connection->handle, patience == Patience::None ? 0 : kBusyMilliseconds);
-    ::sqlite3_progress_handler(connection->handle, kQuickSteps, patience == Patience::None ? give_up : nullptr, nullptr);
+    ::sqlite3_progress_handler(connection->handle, kQuickSteps, patience == Patience::None ? give_up : nullptr,
+                               nullptr);
     auto& statement = connection->statements[text];
     if (!statement) {
         sqlite3_stmt* raw = nullptr;

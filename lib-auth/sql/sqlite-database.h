@@ -28,8 +28,8 @@ public:
                  const std::function<bool(const SqlRow&)>& visit);
 
     // The same without waiting, for the event loop: nothing if the file is locked, if it would take more than about a
-    // millisecond (it is then asked like this again when a query has been quick), or on any trouble; `query` knows more.
-    // What `visit` has seen by then counts for nothing.
+    // millisecond (it is then asked like this again when a query has been quick), or on any trouble; `query` knows
+    // more. What `visit` has seen by then counts for nothing.
     std::optional<Status> query_at_once(const std::string& text, const std::vector<std::string>& parameters,
                                         const std::function<bool(const SqlRow&)>& visit);
 

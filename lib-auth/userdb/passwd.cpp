@@ -1,11 +1,10 @@
 // userdb passwd: system users, through NSS. `args = override fields as key=value`.
+#include <fmt/format.h>
 #include <pwd.h>
 
 #include <cerrno>
 #include <mutex>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "lib-auth/driver-args.h"
 #include "lib-auth/userdb/drivers.h"

@@ -1,10 +1,9 @@
 // One line per userdb driver.
+#include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "lib-auth/userdb/drivers.h"
 #include "lib-base/text.h"

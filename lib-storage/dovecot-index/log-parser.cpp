@@ -8,7 +8,7 @@ namespace culver::dovecot_index {
 
 namespace {
 
-constexpr std::size_t kLogHeader = 24;       // what every version has
+constexpr std::size_t kLogHeader = 24;  // what every version has
 constexpr std::size_t kTransactionHeader = 8;
 constexpr std::size_t kWorkLimit = 100'000'000;  // messages touched by ranges, all together
 
@@ -21,8 +21,8 @@ enum Type : std::uint32_t {
     kExpungeGuid = 0x2000,
     kModSeqUpdate = 0x8000,
     kTypeMask = 0x0fffffff,
-    kExternal = 0x10000000,   // it has happened; otherwise it is a wish
-    kExpungeGuard = 0xcd90,   // set in expunges, so that a flipped bit makes none
+    kExternal = 0x10000000,  // it has happened; otherwise it is a wish
+    kExpungeGuard = 0xcd90,  // set in expunges, so that a flipped bit makes none
 };
 
 enum class Modify : std::uint8_t { Add, Remove, Replace };
@@ -126,7 +126,8 @@ private:
     }
 
     static void patch(std::string_view bytes, std::size_t offset, std::size_t field, std::uint32_t& value) {
-        if (offset <= field && field + 4 <= offset + bytes.size()) value = field_at<std::uint32_t>(bytes, field - offset);
+        if (offset <= field && field + 4 <= offset + bytes.size())
+            value = field_at<std::uint32_t>(bytes, field - offset);
     }
 
     void update_keyword(std::string_view data) {
@@ -145,7 +146,8 @@ private:
 
     void update_modseqs(std::string_view data) {
         for (std::size_t at = 0; at + 12 <= data.size(); at += 12) {
-            const std::uint64_t low = field_at<std::uint32_t>(data, at + 4), high = field_at<std::uint32_t>(data, at + 8);
+            const std::uint64_t low = field_at<std::uint32_t>(data, at + 4),
+                                high = field_at<std::uint32_t>(data, at + 8);
             model_.highest_modseq = std::max(model_.highest_modseq, high << 32 | low);
         }
     }

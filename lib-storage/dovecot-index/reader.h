@@ -1,7 +1,7 @@
 // Reads Dovecot 2.3's index files, and never writes them: what a mailbox that Dovecot used last keeps nowhere else.
 //
-// That is which messages have keywords past the 26th, and the highest modseq ever given out (docs/maildir.md). The files
-// may hold any rubbish: every offset is checked, work and memory are bounded by the files' sizes.
+// That is which messages have keywords past the 26th, and the highest modseq ever given out (docs/maildir.md). The
+// files may hold any rubbish: every offset is checked, work and memory are bounded by the files' sizes.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct DovecotIndex {
     std::vector<DovecotIndexRecord> records;  // ascending by uid; also those without keywords
 };
 
-// From dovecot.index and the dovecot.index.log behind it in `index_dir`. NotFound if Dovecot left neither; Corrupt if they
-// cannot be understood.
+// From dovecot.index and the dovecot.index.log behind it in `index_dir`. NotFound if Dovecot left neither; Corrupt if
+// they cannot be understood.
 Result<DovecotIndex> read_dovecot_index(const std::string& index_dir);
 
 // The same from the files' contents; an empty text stands for a missing file. `previous_log` is dovecot.index.log.2.

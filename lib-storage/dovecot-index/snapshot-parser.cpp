@@ -18,8 +18,8 @@ std::unexpected<Error> corrupt(const char* what) {
 std::size_t aligned(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
 
 struct KeywordColumn {
-    std::size_t offset = 0, size = 0;       // within a record
-    std::vector<std::size_t> positions;     // bit -> position in Model::keywords; kKeywordLimit = ignored
+    std::size_t offset = 0, size = 0;    // within a record
+    std::vector<std::size_t> positions;  // bit -> position in Model::keywords; kKeywordLimit = ignored
 };
 
 // The names, and which bit of a record stands for which.

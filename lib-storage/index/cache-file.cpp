@@ -15,7 +15,7 @@ namespace culver {
 namespace {
 
 constexpr std::string_view kMagic = "CULVCCH1";
-constexpr std::size_t kHeaderSize = 16;  // magic, uidvalidity, version of the meanings
+constexpr std::size_t kHeaderSize = 16;    // magic, uidvalidity, version of the meanings
 constexpr std::size_t kRecordHeader = 16;  // length, checksum, uid, field
 constexpr std::uint32_t kCacheVersion = 1;
 constexpr std::size_t kPendingLimit = 4 << 20;

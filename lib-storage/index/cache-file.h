@@ -1,5 +1,5 @@
-// CacheFile: culver.cache, an append-only store of values per uid and field (docs/index-format.md). Only what can be made
-// again from the messages: rubbish in it is dropped, never believed, never fatal. Not thread-safe.
+// CacheFile: culver.cache, an append-only store of values per uid and field (docs/index-format.md). Only what can be
+// made again from the messages: rubbish in it is dropped, never believed, never fatal. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ private:
     std::uint64_t read_up_to_ = 0;
     bool tried_ = false, gave_up_ = false;
     std::unordered_map<std::uint64_t, std::uint64_t> offsets_;  // key -> record in the file
-    std::unordered_map<std::uint64_t, std::string> pending_;  // not in the file yet
+    std::unordered_map<std::uint64_t, std::string> pending_;    // not in the file yet
     std::size_t pending_bytes_ = 0;
 };
 

@@ -11,8 +11,7 @@ constexpr std::array<std::uint32_t, 256> make_table() {
     std::array<std::uint32_t, 256> table{};
     for (std::uint32_t i = 0; i < 256; ++i) {
         std::uint32_t value = i;
-        for (int bit = 0; bit < 8; ++bit)
-            value = (value >> 1) ^ ((value & 1) != 0 ? 0x82f63b78U : 0U);
+        for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82f63b78U : 0U);
         table[i] = value;
     }
     return table;
@@ -20,8 +19,7 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 constexpr auto kTable = make_table();
 
 std::uint32_t update_by_table(std::uint32_t crc, std::string_view bytes) {
-    for (char c : bytes)
-        crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xff];
+    for (char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xff];
     return crc;
 }
 
@@ -35,8 +33,7 @@ __attribute__((target("sse4.2"))) std::uint32_t update_by_instruction(std::uint3
         bytes.remove_prefix(8);
     }
     crc = static_cast<std::uint32_t>(wide);
-    for (char c : bytes)
-        crc = __builtin_ia32_crc32qi(crc, static_cast<unsigned char>(c));
+    for (char c : bytes) crc = __builtin_ia32_crc32qi(crc, static_cast<unsigned char>(c));
     return crc;
 }
 #endif

@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli): the checksum of every transaction and snapshot. Pure; uses the processor's instruction if it has one.
+// CRC-32C (Castagnoli): the checksum of every transaction and snapshot. Pure; uses the processor's instruction if it
+// has one.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@
 namespace culver {
 
 struct IndexLogHeader {
-    std::uint64_t id = 0;  // of this file; each replacement gets a larger one
+    std::uint64_t id = 0;                             // of this file; each replacement gets a larger one
     std::uint64_t previous_id = 0, previous_end = 0;  // the log that this one continues, and where that ended
     std::uint32_t uid_validity = 0;
 };
@@ -21,8 +21,8 @@ struct IndexLogHeader {
 class IndexLog {
 public:
     enum class Stop {
-        End,  // everything was read
-        Torn,  // an unfinished transaction stands at the end: somebody is writing, or died while writing
+        End,      // everything was read
+        Torn,     // an unfinished transaction stands at the end: somebody is writing, or died while writing
         Corrupt,  // bytes that are no transaction
     };
     static constexpr std::uint64_t kHeaderSize = 64;
@@ -61,7 +61,8 @@ private:
     std::uint64_t offset_ = kHeaderSize;
 };
 
-// Pure: what the next bytes are. On End `payload` and `modseq` are set and `length` is the transaction's size in the file.
+// Pure: what the next bytes are. On End `payload` and `modseq` are set and `length` is the transaction's size in the
+// file.
 struct ParsedTransaction {
     std::string_view payload;
     std::uint64_t modseq = 0, length = 0;

@@ -97,16 +97,14 @@ void MailboxState::table_insert(std::size_t position) {
     const Message& message = messages_[position];
     std::size_t mask = table_.size() - 1;
     std::size_t slot = keyed_hash(base(message), seed_) & mask;
-    while (table_[slot] != 0)
-        slot = (slot + 1) & mask;
+    while (table_[slot] != 0) slot = (slot + 1) & mask;
     table_[slot] = message.uid;
     ++table_used_;
 }
 
 void MailboxState::build_table() {
     std::size_t size = 64;
-    while (size < messages_.size() * 2 + 64)
-        size *= 2;
+    while (size < messages_.size() * 2 + 64) size *= 2;
     table_.assign(size, 0);
     table_used_ = 0;
     for (std::size_t i = 0; i < messages_.size(); ++i)
@@ -194,10 +192,8 @@ Status MailboxState::apply_message(ByteReader& in, std::uint64_t modseq) {
     next_uid = std::max(next_uid, message.uid + 1);
     if (wanted(message) != message.disk) unsettled.push_back(message.uid);
     if (!table_.empty()) {
-        if ((table_used_ + 1) * 4 > table_.size() * 3)
-            build_table();
-        else
-            table_insert(messages_.size() - 1);
+        if ((table_used_ + 1) * 4 > table_.size() * 3) build_table();
+        else table_insert(messages_.size() - 1);
     }
     return {};
 }
@@ -298,8 +294,7 @@ Status MailboxState::apply_keyword(ByteReader& in) {
     std::string_view name = in.raw(in.left());
     if (!in.ok() || index >= kKeywordLimit || name.empty() || name.size() > 1000)
         return corrupt("a keyword that cannot be");
-    while (keywords.size() <= index)
-        keywords.push_back("unknown-" + std::to_string(keywords.size()));
+    while (keywords.size() <= index) keywords.push_back("unknown-" + std::to_string(keywords.size()));
     keywords[index] = name;
     return {};
 }
@@ -369,8 +364,7 @@ Status MailboxState::adopt(std::vector<Message> messages, std::vector<char> name
     names_ = std::move(names);
     keyword_sets_ = std::move(keyword_sets);
     keyword_set_index_.clear();
-    for (std::uint32_t i = 0; i < keyword_sets_.size(); ++i)
-        keyword_set_index_.try_emplace(keyword_sets_[i], i);
+    for (std::uint32_t i = 0; i < keyword_sets_.size(); ++i) keyword_set_index_.try_emplace(keyword_sets_[i], i);
     odd_infos_ = std::move(odd_infos);
     fields_ = std::move(fields);
     formerly_wanted_.clear();
@@ -407,8 +401,7 @@ void MailboxState::restart_history(std::uint64_t modseq) {
     highest_modseq = history_floor = journal_floor = modseq;
     expunges.clear();
     journal.clear();
-    for (Message& message : messages_)
-        message.modseq = modseq;
+    for (Message& message : messages_) message.modseq = modseq;
 }
 
 }  // namespace culver

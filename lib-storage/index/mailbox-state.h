@@ -58,8 +58,8 @@ public:
     std::uint64_t journal_floor = 1;  // flag changes after this modseq are all in `journal`
     DiskStamp stamp;
     std::vector<std::string> keywords;
-    std::vector<ExpungeRun> expunges;  // by modseq
-    std::vector<FlagChange> journal;  // by modseq; memory only
+    std::vector<ExpungeRun> expunges;            // by modseq
+    std::vector<FlagChange> journal;             // by modseq; memory only
     std::map<std::uint32_t, DoomedFile> doomed;  // uid -> file to remove
     std::vector<std::uint32_t>
         unsettled;  // uids whose file name may need a new info part; memory only, may hold doubles

@@ -1,5 +1,5 @@
-// MappedFile: the bytes of an open file, mapped read-only. If another program cuts the file short meanwhile, the bytes that
-// are gone read as zeros; without this the process would die of SIGBUS.
+// MappedFile: the bytes of an open file, mapped read-only. If another program cuts the file short meanwhile, the bytes
+// that are gone read as zeros; without this the process would die of SIGBUS.
 #pragma once
 
 #include <cstddef>

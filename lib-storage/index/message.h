@@ -13,10 +13,10 @@ inline constexpr std::int64_t kUnknownDate = INT64_MIN;
 
 // Where the file lies and what its name looks like.
 enum Place : std::uint8_t {
-    kInNew = 1,  // new/, else cur/
+    kInNew = 1,    // new/, else cur/
     kHasInfo = 2,  // the name has an info part
     kOddInfo = 4,  // and it is not what format_info writes: MailboxState::odd_info has it
-    kGone = 128,  // expunged; kept in its place until the next snapshot, so that nothing has to move
+    kGone = 128,   // expunged; kept in its place until the next snapshot, so that nothing has to move
 };
 
 struct Message {
@@ -29,9 +29,9 @@ struct Message {
     std::uint64_t modseq = 0;
     std::int64_t internal_date = kUnknownDate;
     std::int64_t save_date = kUnknownDate;
-    std::uint64_t size = 0;  // 0 = unknown
+    std::uint64_t size = 0;          // 0 = unknown
     std::uint64_t virtual_size = 0;  // 0 = unknown
-    std::uint32_t keywords = 0;  // index in the table of keyword sets
+    std::uint32_t keywords = 0;      // index in the table of keyword sets
     std::uint32_t reserved = 0;
 
     bool is_gone() const { return (place & kGone) != 0; }
@@ -53,7 +53,7 @@ struct NewMessage {
     Uid uid;
     std::string base;
     std::string odd_info;  // with kOddInfo
-    std::string fields;  // what its uidlist line holds besides ("G..", "P..")
+    std::string fields;    // what its uidlist line holds besides ("G..", "P..")
     MessageFlags flags;
     FileFlags disk = 0;
     std::uint8_t place = 0;

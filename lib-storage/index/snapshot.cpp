@@ -13,8 +13,7 @@ constexpr std::size_t kPrefix = 16;  // magic, checksum, zero
 
 void put_texts(ByteWriter& out, const std::unordered_map<std::uint32_t, std::string>& texts) {
     out.number<std::uint32_t>(static_cast<std::uint32_t>(texts.size()));
-    for (const auto& [uid, text] : texts)
-        out.number<std::uint32_t>(uid).counted(text);
+    for (const auto& [uid, text] : texts) out.number<std::uint32_t>(uid).counted(text);
 }
 
 std::unordered_map<std::uint32_t, std::string> take_texts(ByteReader& in) {
@@ -108,8 +107,7 @@ std::string encode_snapshot(const MailboxState& state, const SnapshotPosition& p
     for (const KeywordSet& set : state.keyword_sets())
         out.number<std::uint64_t>((set & kLow).to_ullong()).number<std::uint64_t>((set >> 64).to_ullong());
     out.number<std::uint32_t>(static_cast<std::uint32_t>(state.keywords.size()));
-    for (const std::string& keyword : state.keywords)
-        out.counted(keyword);
+    for (const std::string& keyword : state.keywords) out.counted(keyword);
     put_texts(out, state.all_odd_infos());
     put_texts(out, state.all_fields());
     put_doomed(out, state);
@@ -144,8 +142,7 @@ Result<SnapshotPosition> decode_snapshot(std::string_view bytes, MailboxState& s
     }
     auto keyword_count = in.number<std::uint32_t>();
     if (keyword_count > kKeywordLimit) in.fail();
-    for (; keyword_count > 0 && in.ok(); --keyword_count)
-        state.keywords.emplace_back(in.counted());
+    for (; keyword_count > 0 && in.ok(); --keyword_count) state.keywords.emplace_back(in.counted());
     auto odd_infos = take_texts(in);
     auto fields = take_texts(in);
     take_doomed(in, state);

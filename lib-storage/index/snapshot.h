@@ -1,4 +1,5 @@
-// The snapshot, culver.index: a whole MailboxState with a checksum, and where in the log it stands (docs/index-format.md).
+// The snapshot, culver.index: a whole MailboxState with a checksum, and where in the log it stands
+// (docs/index-format.md).
 #pragma once
 
 #include <string>

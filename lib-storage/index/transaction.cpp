@@ -14,10 +14,8 @@ void put_keywords(ByteWriter& out, const KeywordSet& keywords) {
 std::vector<UidRange> to_ranges(std::span<const Uid> uids) {
     std::vector<UidRange> ranges;
     for (Uid uid : uids) {
-        if (!ranges.empty() && ranges.back().last.value + 1 == uid.value)
-            ranges.back().last = uid;
-        else
-            ranges.push_back({uid, uid});
+        if (!ranges.empty() && ranges.back().last.value + 1 == uid.value) ranges.back().last = uid;
+        else ranges.push_back({uid, uid});
     }
     return ranges;
 }

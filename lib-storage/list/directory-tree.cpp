@@ -69,7 +69,8 @@ Status make_directories(const std::string& path, const TreeModes& modes) {
         if (!made && kind_of(*it) != EntryKind::Directory) return made;
     }
     if (kind_of(path) != EntryKind::Directory)
-        return fail(ErrorCode::Io, path + " is not a directory, or one that may not be seen; mail needs a directory there");
+        return fail(ErrorCode::Io,
+                    path + " is not a directory, or one that may not be seen; mail needs a directory there");
     return {};
 }
 
@@ -119,7 +120,8 @@ Status remove_tree(const std::string& path) {
             const std::string child = current + "/" + entry.name;
             if (::unlink(child.c_str()) == 0 || errno == ENOENT) continue;
             if (errno != EISDIR && errno != EPERM) return fail_errno("unlink(" + child + ")");
-            if (child.size() - path.size() > 256 * kRemoveDepth) return fail(ErrorCode::Limit, child + " lies too deep");
+            if (child.size() - path.size() > 256 * kRemoveDepth)
+                return fail(ErrorCode::Limit, child + " lies too deep");
             stack.emplace_back(child, false);
         }
     }

@@ -1,9 +1,10 @@
 // Directories of mail: made with the mode and group of the mail root, made and removed as one step.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 #include "lib-base/result.h"
@@ -29,8 +30,8 @@ Status make_directory(const std::string& path, const TreeModes& modes);
 // An empty file; not an error if it exists.
 Status make_empty_file(const std::string& path, const TreeModes& modes);
 
-// Removes `path` and all below; symbolic links are removed, never followed. Not an error if it does not exist. Depth and
-// descriptors are bounded; another process may remove things meanwhile.
+// Removes `path` and all below; symbolic links are removed, never followed. Not an error if it does not exist. Depth
+// and descriptors are bounded; another process may remove things meanwhile.
 Status remove_tree(const std::string& path);
 
 // The names in a directory, without "." and "..". Missing or unreadable: an Error.

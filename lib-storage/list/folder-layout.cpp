@@ -1,14 +1,13 @@
 #include "lib-storage/list/folder-layout.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-base/random.h"

@@ -1,7 +1,7 @@
 // FolderLayout: how the folders of one mail location lie in directories: Maildir++ or fs.
 //
-// Knows directories only: no namespaces, no subscriptions. All functions may be called from any thread; those that change
-// the tree are called under the list lock (list-lock.h).
+// Knows directories only: no namespaces, no subscriptions. All functions may be called from any thread; those that
+// change the tree are called under the list lock (list-lock.h).
 #pragma once
 
 #include <memory>
@@ -27,12 +27,13 @@ class FolderLayout {
 public:
     virtual ~FolderLayout() = default;
 
-    // Whether the storage can hold this name; InvalidArgument with Dovecot's client text. `separator` is the namespace's.
-    // Use: for a folder that may be there already, whoever made it; Create: the stricter rules for new ones.
+    // Whether the storage can hold this name; InvalidArgument with Dovecot's client text. `separator` is the
+    // namespace's. Use: for a folder that may be there already, whoever made it; Create: the stricter rules for new
+    // ones.
     enum class Purpose { Use, Create };
     virtual Status check(std::string_view path, char separator, Purpose purpose) const = 0;
-    // Every folder that has a directory, INBOX not included, in no order. At most kFolderLimit; odd directory entries are
-    // skipped. NotFound if the root does not exist.
+    // Every folder that has a directory, INBOX not included, in no order. At most kFolderLimit; odd directory entries
+    // are skipped. NotFound if the root does not exist.
     virtual Result<std::vector<FoundFolder>> scan() const = 0;
 
     enum class Presence { Missing, Directory, Mailbox };
@@ -46,7 +47,8 @@ public:
     // Takes the mailbox away in one rename, then removes its files; its children stay.
     virtual Status remove(std::string_view path) const = 0;
     // Renames a folder and all below it. `folders` is what scan() gave.
-    virtual Status rename(std::string_view from, std::string_view to, const std::vector<FoundFolder>& folders) const = 0;
+    virtual Status rename(std::string_view from, std::string_view to,
+                          const std::vector<FoundFolder>& folders) const = 0;
 
     const MailLocation& location() const { return location_; }
 

@@ -1,7 +1,7 @@
 // FolderPath: a folder below its namespace's root: the levels of its name, UTF-8, with a TAB between them.
 //
-// No name holds a TAB, whatever its namespace's separator is, and a TAB sorts below every character of a name, so that in
-// sorted order a folder's children stand right behind it. INBOX is "INBOX" in the namespace that has inbox = yes.
+// No name holds a TAB, whatever its namespace's separator is, and a TAB sorts below every character of a name, so that
+// in sorted order a folder's children stand right behind it. INBOX is "INBOX" in the namespace that has inbox = yes.
 #pragma once
 
 #include <string>

@@ -1,12 +1,11 @@
 // LAYOUT=fs: folders are nested directories; one that holds cur, new and tmp is a mailbox, another only holds folders.
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/log.h"
@@ -82,8 +81,8 @@ public:
         const std::string directory = existing_directory(path);
         const std::string below = directory.substr(location_.mail_root.size());
         paths.mail = is_inbox(path) ? location_.inbox : mail_directory(directory);
-        paths.control = location_.control_root == location_.mail_root ? paths.mail
-                                                                      : mail_directory(location_.control_root + below);
+        paths.control =
+            location_.control_root == location_.mail_root ? paths.mail : mail_directory(location_.control_root + below);
         if (location_.index_root == location_.mail_root) {
             paths.index = paths.mail;
         } else if (!location_.index_root.empty()) {

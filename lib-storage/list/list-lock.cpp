@@ -19,7 +19,8 @@ Result<ListLock> ListLock::acquire(const std::string& control_root, const TreeMo
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK) return fail_errno("flock(" + path + ")");
         if (std::chrono::steady_clock::now() > deadline)
-            return fail(Error{ErrorCode::InUse, "Timeout while waiting for lock", path + " is held by another process for too long"});
+            return fail(Error{ErrorCode::InUse, "Timeout while waiting for lock",
+                              path + " is held by another process for too long"});
         std::this_thread::sleep_for(pause);
         if (pause < std::chrono::milliseconds(50)) pause *= 2;
     }

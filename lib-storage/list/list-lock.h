@@ -9,7 +9,8 @@
 
 namespace culver {
 
-// flock(2) on culver.list.lock in the control root; the kernel drops it when the process dies. The directory must exist.
+// flock(2) on culver.list.lock in the control root; the kernel drops it when the process dies. The directory must
+// exist.
 class ListLock {
 public:
     // Waits up to ten seconds; InUse after that.

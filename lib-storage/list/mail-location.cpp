@@ -1,10 +1,9 @@
 #include "lib-storage/list/mail-location.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 
@@ -34,7 +33,8 @@ std::vector<std::string> split_parts(std::string_view text) {
 Result<std::string> expand_path(std::string_view path, const std::string& home, std::string_view what) {
     std::string full(path);
     if (path == "~" || path.starts_with("~/")) {
-        if (home.empty()) return refuse(fmt::format("Home directory not set, can't expand ~/ for {} in mail_location", what));
+        if (home.empty())
+            return refuse(fmt::format("Home directory not set, can't expand ~/ for {} in mail_location", what));
         full = home + std::string(path.substr(1));
     } else if (!path.starts_with('/') && !home.empty() && !path.empty()) {
         full = home + "/" + std::string(path);
@@ -109,9 +109,11 @@ Result<MailLocation> parse_mail_location(std::string_view text, const std::strin
     if (driver != "maildir") {
         if (driver == "mbox" || driver == "sdbox" || driver == "mdbox" || driver == "dbox" || driver == "imapc" ||
             driver == "pop3c" || driver == "obox" || driver == "cydir")
-            return fail(ErrorCode::Unsupported,
-                        fmt::format("mail_location: Culver cannot open {} storage; convert it with Dovecot's `doveadm sync`"
-                                    " to maildir: and write mail_location = maildir:~/Maildir", driver));
+            return fail(
+                ErrorCode::Unsupported,
+                fmt::format("mail_location: Culver cannot open {} storage; convert it with Dovecot's `doveadm sync`"
+                            " to maildir: and write mail_location = maildir:~/Maildir",
+                            driver));
         return refuse(fmt::format("mail_location: Unknown mail storage driver {}", driver));
     }
     const std::vector<std::string> parts = split_parts(rest);
@@ -127,8 +129,9 @@ Result<MailLocation> detect_mail_location(const std::string& home) {
         for (const char* name : {"/Maildir", "/maildir"})
             if (is_directory(home + name + "/cur")) return location_at(home + name);
     }
-    std::string reason = "mail_location not set and autodetection failed: Mail storage autodetection failed with home=" +
-                         (home.empty() ? std::string("(not set)") : home);
+    std::string reason =
+        "mail_location not set and autodetection failed: Mail storage autodetection failed with home=" +
+        (home.empty() ? std::string("(not set)") : home);
     return fail(Error{ErrorCode::NotFound, "", reason});
 }
 

@@ -27,8 +27,8 @@ struct MailLocation {
 // Errors: InvalidArgument, the detail in Dovecot's words.
 Result<MailLocation> parse_mail_location(std::string_view text, const std::string& home);
 
-// For an empty mail_location: ~/Maildir if it is there. Error NotFound: "mail_location not set and autodetection failed:
-// Mail storage autodetection failed with home=..."; `setting` is "mail_location" or the namespace's location.
+// For an empty mail_location: ~/Maildir if it is there. Error NotFound: "mail_location not set and autodetection
+// failed: Mail storage autodetection failed with home=..."; `setting` is "mail_location" or the namespace's location.
 Result<MailLocation> detect_mail_location(const std::string& home);
 
 }  // namespace culver

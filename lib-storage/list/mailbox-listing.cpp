@@ -14,8 +14,8 @@ namespace {
 struct Node {
     std::string name;
     char separator = '.';
-    bool exists = false;       // has a directory, or will be made when it is opened, or has children that exist
-    bool is_mailbox = false;   // can be selected
+    bool exists = false;        // has a directory, or will be made when it is opened, or has children that exist
+    bool is_mailbox = false;    // can be selected
     bool is_on_disk = false;    // not one that would be made when it is opened
     bool is_directory = false;  // a directory that is no mailbox, or the root of a namespace
     bool has_children = false, subscribed = false, child_subscribed = false;
@@ -123,8 +123,7 @@ private:
                 if (path.find(owner->info.separator) != std::string::npos) continue;
                 const MailboxTarget target = table_.resolve(owner->name_of(path));
                 if (!target.mount || target.mount->subscriptions != owner || !listed.contains(target.mount)) continue;
-                if (!target.path.empty())
-                    node(*target.mount, target.mount->name_of(target.path)).subscribed = true;
+                if (!target.path.empty()) node(*target.mount, target.mount->name_of(target.path)).subscribed = true;
             }
         }
         return {};

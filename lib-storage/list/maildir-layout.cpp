@@ -44,7 +44,7 @@ public:
         if (is_inbox(path))
             return kind_of(location_.inbox + "/cur") == EntryKind::Directory ? Presence::Mailbox : Presence::Missing;
         return kind_of(location_.mail_root + "/" + existing_name(path)) == EntryKind::Directory ? Presence::Mailbox
-                                                                                                 : Presence::Missing;
+                                                                                                : Presence::Missing;
     }
 
     MailboxPaths paths(std::string_view path) const override {
@@ -52,7 +52,8 @@ public:
         const bool has_inbox_root = is_inbox(path);
         MailboxPaths paths;
         paths.mail = has_inbox_root ? location_.inbox : location_.mail_root + "/" + name;
-        paths.control = location_.control_root == location_.mail_root ? paths.mail : location_.control_root + "/" + name;
+        paths.control =
+            location_.control_root == location_.mail_root ? paths.mail : location_.control_root + "/" + name;
         if (location_.index_root == location_.mail_root) {
             paths.index = paths.mail;
         } else if (!location_.index_root.empty()) {

@@ -1,8 +1,8 @@
 #include "lib-storage/list/namespace-table.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lib-base/log.h"
 #include "lib-config/variables.h"
@@ -38,7 +38,8 @@ NamespaceSettings default_namespace() {
     return settings;
 }
 
-Result<std::unique_ptr<MountedNamespace>> mount_one(const MailUserIdentity& identity, const NamespaceSettings& settings) {
+Result<std::unique_ptr<MountedNamespace>> mount_one(const MailUserIdentity& identity,
+                                                    const NamespaceSettings& settings) {
     auto mount = std::make_unique<MountedNamespace>();
     MailLocation location = TRY(locate(identity, settings.location));
     location.has_inbox = settings.inbox;
@@ -71,8 +72,7 @@ Status check_mounts(const std::vector<std::unique_ptr<MountedNamespace>>& mounts
             if (mounts[k]->info.prefix == info.prefix)
                 return configuration_error(fmt::format("Duplicate namespace prefix: \"{}\"", info.prefix));
         if (info.listed && !info.prefix.empty() && !info.prefix.ends_with(info.separator))
-            return configuration_error(
-                fmt::format("list=yes requires prefix={} to end with separator", info.prefix));
+            return configuration_error(fmt::format("list=yes requires prefix={} to end with separator", info.prefix));
     }
     if (inboxes == 0) return configuration_error("inbox=yes namespace missing");
     if (inboxes > 1) return configuration_error("There can be only one namespace with inbox=yes");
@@ -100,7 +100,8 @@ std::optional<FolderPath> MountedNamespace::path_of(std::string_view name) const
     const auto begins = [&](std::string_view with) {
         return is_inbox_prefix ? starts_with_ignore_case(name, with) : name.starts_with(with);
     };
-    if (!prefix.empty() && name.size() + 1 == prefix.size() && begins(prefix.substr(0, name.size()))) return FolderPath();
+    if (!prefix.empty() && name.size() + 1 == prefix.size() && begins(prefix.substr(0, name.size())))
+        return FolderPath();
     if (!begins(prefix)) return std::nullopt;
     FolderPath path(name.substr(prefix.size()));
     std::replace(path.begin(), path.end(), info.separator, kLevelSeparator);

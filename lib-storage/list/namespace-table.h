@@ -24,7 +24,8 @@ struct MountedNamespace {
     // The path of a name that begins with the prefix; nothing if it does not. The prefix itself gives "".
     std::optional<FolderPath> path_of(std::string_view name) const;
     std::string name_of(std::string_view path) const;
-    // The mailbox { } block of a path: the one with its name, or the first whose wildcards match. Null if there is none.
+    // The mailbox { } block of a path: the one with its name, or the first whose wildcards match. Null if there is
+    // none.
     const MailboxSettings* settings_of(std::string_view path) const;
     bool is_autocreated(std::string_view path) const;
 };

@@ -1,4 +1,5 @@
-// The subscriptions file of a namespace: Dovecot's format, version 2 written, 1 and 2 read (docs/namespaces-and-locations.md).
+// The subscriptions file of a namespace: Dovecot's format, version 2 written, 1 and 2 read
+// (docs/namespaces-and-locations.md).
 #pragma once
 
 #include <set>
@@ -19,6 +20,7 @@ std::string format_subscriptions(const std::set<FolderPath, std::less<>>& names)
 // A missing file holds no names.
 Result<std::set<FolderPath, std::less<>>> read_subscriptions(const std::string& path, char storage_separator);
 // Replaces the file durably. Call under the list lock.
-Status write_subscriptions(const std::string& path, const std::set<FolderPath, std::less<>>& names, const TreeModes& modes);
+Status write_subscriptions(const std::string& path, const std::set<FolderPath, std::less<>>& names,
+                           const TreeModes& modes);
 
 }  // namespace culver

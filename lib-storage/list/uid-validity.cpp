@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,8 +11,6 @@
 #include <ctime>
 #include <memory>
 #include <mutex>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/text.h"

@@ -154,8 +154,7 @@ void Background::handle_events(const char* buffer, std::size_t size) {
             if ((event.mask & IN_IGNORED) != 0) watches_.erase(event.wd);
         }
     }
-    for (const auto& client : changed)
-        client->on_directory_event();
+    for (const auto& client : changed) client->on_directory_event();
 }
 
 }  // namespace culver

@@ -1,6 +1,6 @@
 // Background: what a process does for its mailboxes besides answering: writing out file names and caches a moment after
-// the change, and listening to the kernel (inotify) for changes by others. One per MailboxCache; two threads at the most,
-// started when they are first needed.
+// the change, and listening to the kernel (inotify) for changes by others. One per MailboxCache; two threads at the
+// most, started when they are first needed.
 #pragma once
 
 #include <chrono>
@@ -36,8 +36,8 @@ public:
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
 
-    // Ends the threads and flushes what is scheduled. Afterwards nothing is scheduled or watched any more: what is left to do
-    // stands in the index logs. Must be called before the last reference goes (a client may hold one).
+    // Ends the threads and flushes what is scheduled. Afterwards nothing is scheduled or watched any more: what is left
+    // to do stands in the index logs. Must be called before the last reference goes (a client may hold one).
     void stop();
 
     // `client` stays alive until it was flushed. An earlier time wins.
@@ -45,7 +45,8 @@ public:
     // Flushes everything that is scheduled, now, in this thread.
     void flush_all();
 
-    // Reports changes in `directories` until unwatch. False if the kernel gives no more watches (then only refresh helps).
+    // Reports changes in `directories` until unwatch. False if the kernel gives no more watches (then only refresh
+    // helps).
     bool watch(std::weak_ptr<BackgroundClient> client, const std::vector<std::string>& directories);
     void unwatch(const BackgroundClient* client);
 

@@ -76,8 +76,8 @@ struct ScanArrival {
 };
 
 struct MailboxImpl::Scan {
-    bool fresh = false;  // the state knew nothing
-    bool new_life = false;  // the UIDVALIDITY changed under us
+    bool fresh = false;                // the state knew nothing
+    bool new_life = false;             // the UIDVALIDITY changed under us
     bool cur = false, in_new = false;  // what is scanned
     bool uids_read = false, uids_written = false, rewrite_uids = false;
     bool incomplete = false;  // look again soon
@@ -85,7 +85,7 @@ struct MailboxImpl::Scan {
     DiskScanNames names;
     DiskStamp stamp;  // before the last pass
     std::uint8_t pass = 0;
-    FileFlags letters = 0;  // every keyword letter in any name
+    FileFlags letters = 0;           // every keyword letter in any name
     std::vector<std::uint8_t> seen;  // per message of the state: the last pass that saw it
     std::vector<Uid> missing;
     std::map<std::uint32_t, OwnedFile> moved;  // known messages whose name or place is not as known

@@ -8,7 +8,7 @@ namespace culver {
 
 struct MailboxCache::Impl {
     struct Entry {
-        std::mutex opening;  // one thread opens, the others wait for it
+        std::mutex opening;                    // one thread opens, the others wait for it
         std::shared_ptr<MailboxImpl> mailbox;  // shared with the sessions that use it; guarded by `opening` until set
         std::uint64_t last_used = 0;
     };
@@ -35,7 +35,7 @@ struct MailboxCache::Impl {
     }
 
     const std::size_t keep;
-    std::mutex mutex;  // guards entries and clock
+    std::mutex mutex;                               // guards entries and clock
     std::map<Key, std::shared_ptr<Entry>> entries;  // shared with threads that are opening one
     std::uint64_t clock = 0;
     std::shared_ptr<Background> background;  // shared with the mailboxes, which may outlive the cache

@@ -6,7 +6,8 @@
 
 namespace culver {
 
-// The set for these names. With `create`, new names are added to the mailbox (and to dovecot-keywords for the first 26).
+// The set for these names. With `create`, new names are added to the mailbox (and to dovecot-keywords for the first
+// 26).
 Result<KeywordSet> MailboxImpl::resolve_keywords(MailboxWriter& writer, const std::vector<std::string>& names,
                                                  bool create) {
     KeywordSet set;
@@ -137,8 +138,7 @@ Result<std::vector<UidRange>> MailboxImpl::expunged_since(ModSeq since) {
     if (since.value >= state_.history_floor) {
         auto first = std::partition_point(state_.expunges.begin(), state_.expunges.end(),
                                           [&](const ExpungeRun& run) { return run.modseq <= since.value; });
-        for (; first != state_.expunges.end(); ++first)
-            ranges.push_back({{first->first}, {first->last}});
+        for (; first != state_.expunges.end(); ++first) ranges.push_back({{first->first}, {first->last}});
         std::sort(ranges.begin(), ranges.end(), [](const UidRange& a, const UidRange& b) { return a.first < b.first; });
     } else {
         // History does not reach back: everything below the next uid that is not there.
@@ -155,8 +155,7 @@ Result<std::vector<UidRange>> MailboxImpl::expunged_since(ModSeq since) {
     for (const UidRange& range : ranges) {
         if (!merged.empty() && range.first.value <= merged.back().last.value + 1)
             merged.back().last = std::max(merged.back().last, range.last);
-        else
-            merged.push_back(range);
+        else merged.push_back(range);
     }
     return merged;
 }

@@ -1,12 +1,11 @@
 // COPY and MOVE: another name for the same file where the file system can do it, a copy of the bytes where not.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/text.h"

@@ -2,17 +2,16 @@
 // clients of the Maildir, Dovecot itself. Runs under the lock, so no Culver process renames anything meanwhile.
 //
 // One scan is never believed for a loss: a file that another program renames during readdir may be missed.
-#include "lib-storage/mailbox/disk-scan.h"
+#include <fmt/format.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "lib-base/log.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
 #include "lib-storage/index/cache-file.h"
 #include "lib-storage/index/keyed-hash.h"
+#include "lib-storage/mailbox/disk-scan.h"
 
 namespace culver {
 
@@ -173,16 +172,13 @@ void DiskScanNames::build(const UidRecord& record, MailboxState& state, std::vec
     lacks_messages_ = live < state.counts.messages - renumbered.size();
     if (unknown.empty()) return;
     std::size_t size = 64;
-    while (size < unknown.size() * 2)
-        size *= 2;
+    while (size < unknown.size() * 2) size *= 2;
     table_.assign(size, kFree);
     for (std::uint32_t index : unknown) {
         const std::uint64_t hash = keyed_hash((*entries_)[index].name, seed_);
         const std::size_t slot = find_slot((*entries_)[index].name, hash);
-        if (table_[slot] == kFree)
-            table_[slot] = (hash >> 32 << 32) | index;
-        else
-            has_doubles_ = true;
+        if (table_[slot] == kFree) table_[slot] = (hash >> 32 << 32) | index;
+        else has_doubles_ = true;
     }
 }
 
@@ -221,8 +217,7 @@ void MailboxImpl::visit_file(Scan& scan, const FoundFile& found) {
 }
 
 Status MailboxImpl::scan_directories(MailboxWriter& writer, Scan& scan) {
-    for (const auto& [uid, file] : state_.doomed)
-        scan.doomed_names.emplace(file.base, uid);
+    for (const auto& [uid, file] : state_.doomed) scan.doomed_names.emplace(file.base, uid);
     if (scan.uids_read && scan.record.exists) {
         std::vector<Uid> renumbered;
         scan.names.build(scan.record, state_, renumbered);

@@ -1,6 +1,6 @@
-// What a change leaves for later: the file names that have to show new flags, the files of expunged messages, new/ that a
-// SELECT wants emptied, the cache, a new snapshot. Everything here can die at any moment and is done again by the next
-// process: the log says what is wanted, the names say what is done.
+// What a change leaves for later: the file names that have to show new flags, the files of expunged messages, new/ that
+// a SELECT wants emptied, the cache, a new snapshot. Everything here can die at any moment and is done again by the
+// next process: the log says what is wanted, the names say what is done.
 #include <algorithm>
 
 #include "lib-base/log.h"
@@ -161,10 +161,8 @@ bool MailboxImpl::remove_doomed(MailboxWriter& writer, bool trusted) {
     for (const auto& [uid, file] : state_.doomed) {
         if (++done > kBatch) break;
         Status status = format_->remove(StoredFile{file.base, file.odd_info, file.place, file.disk});
-        if (status || (status.error().code == ErrorCode::NotFound && trusted))
-            removed.push_back({uid});
-        else if (status.error().code == ErrorCode::NotFound)
-            lost = true;
+        if (status || (status.error().code == ErrorCode::NotFound && trusted)) removed.push_back({uid});
+        else if (status.error().code == ErrorCode::NotFound) lost = true;
     }
     if (!removed.empty()) writer.transaction.removed(to_ranges(removed));
     return lost;

@@ -36,7 +36,8 @@ struct ScanArrival;
 struct ArrivingMessage;
 struct DovecotIndex;
 
-// The right to change a mailbox; taken with everything that others wrote read in. What it commits is heard of when it ends.
+// The right to change a mailbox; taken with everything that others wrote read in. What it commits is heard of when it
+// ends.
 class MailboxWriter {
 public:
     ~MailboxWriter();
@@ -97,12 +98,12 @@ public:
     // For the view.
     std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(state_mutex_); }
     const MailboxState& state() const { return state_; }  // with read_lock() or a writer
-    Status refresh_if_possible();  // fails only if the mailbox cannot be used at all
-    Status claim_recent();  // nobody is told "recent" about the present messages any more
+    Status refresh_if_possible();                         // fails only if the mailbox cannot be used at all
+    Status claim_recent();                                // nobody is told "recent" about the present messages any more
     Status make_uids_durable();
     Status fill_details(std::optional<std::span<const Uid>> uids);  // dates and sizes that a visitor needs
-    void move_new_messages();  // new/ to cur/, now if they are few
-    void views_synced();  // subscribers may be called again
+    void move_new_messages();                                       // new/ to cur/, now if they are few
+    void views_synced();                                            // subscribers may be called again
     bool needs_details() const;
 
     // The mailbox was deleted or renamed: every operation answers NotFound from now on.
@@ -196,13 +197,13 @@ private:
     FileLock lock_;
     std::optional<IndexLog> log_;
     std::uint64_t reserved_ = 0;  // modseqs up to here may have been given out, says culver.modseq
-    bool settling_new_ = false;  // a SELECT wants new/ emptied
+    bool settling_new_ = false;   // a SELECT wants new/ emptied
     std::uint64_t snapshot_size_ = 0;
     std::atomic<int> flush_failures_ = 0;
     std::atomic<std::uint32_t> saved_keywords_sum_ = 0;
     std::atomic<bool> temporaries_cleaned_ = false;
     std::atomic<bool> refresh_failed_ = false;  // and was logged
-    std::atomic<bool> hiding_logged_ = false;  // messages are hidden because their UIDs cannot be recorded
+    std::atomic<bool> hiding_logged_ = false;   // messages are hidden because their UIDs cannot be recorded
 
     mutable std::shared_mutex state_mutex_;
     MailboxState state_;
@@ -210,8 +211,8 @@ private:
     GroupSync sync_cur_, sync_new_, sync_uids_;
     std::atomic<std::uint32_t> durable_uid_ = 0;  // uids up to here are in the uidlist for good
 
-    std::mutex
-        subscriptions_mutex_;  // guards subscriptions_; held while they are called, so that ending one waits for its call
+    std::mutex subscriptions_mutex_;  // guards subscriptions_; held while they are called, so that ending one waits for
+                                      // its call
     std::vector<SubscriptionImpl*> subscriptions_;
     bool watching_ = false;
     std::atomic<std::uint64_t> notified_modseq_ = 0;

@@ -1,9 +1,9 @@
-// Keywords past the 26th: file names cannot hold them, so they are kept apart in culver.keywords, which survives the loss of
-// the index; a mailbox that Dovecot used last has them in dovecot.index (docs/maildir.md).
+// Keywords past the 26th: file names cannot hold them, so they are kept apart in culver.keywords, which survives the
+// loss of the index; a mailbox that Dovecot used last has them in dovecot.index (docs/maildir.md).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/log.h"
@@ -50,8 +50,7 @@ void MailboxImpl::save_high_keywords() {
         !written)
         log_warning("Mailbox " + paths_.mail +
                     ": keywords past the 26th are not saved apart: " + written.error().detail);
-    else
-        saved_keywords_sum_ = sum;
+    else saved_keywords_sum_ = sum;
 }
 
 // Gives each keyword to its messages.
@@ -105,8 +104,7 @@ Status MailboxImpl::restore_high_keywords(MailboxWriter& writer, const DovecotIn
             return index && *index < kFileKeywords;
         });
     }
-    for (auto& [name, uids] : uids_by_name)
-        std::sort(uids.begin(), uids.end());
+    for (auto& [name, uids] : uids_by_name) std::sort(uids.begin(), uids.end());
     return add_keywords(writer, uids_by_name);
 }
 

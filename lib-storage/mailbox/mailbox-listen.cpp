@@ -62,8 +62,7 @@ void MailboxImpl::notify() {
 
 void MailboxImpl::views_synced() {
     std::lock_guard lock(subscriptions_mutex_);
-    for (SubscriptionImpl* subscription : subscriptions_)
-        subscription->armed = true;
+    for (SubscriptionImpl* subscription : subscriptions_) subscription->armed = true;
 }
 
 }  // namespace culver

@@ -1,13 +1,13 @@
-// Opening a mailbox: the index files, what to do when they are missing or broken, and the way of every change into them.
+// Opening a mailbox: the index files, what to do when they are missing or broken, and the way of every change into
+// them.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/log.h"
@@ -158,12 +158,10 @@ Status MailboxImpl::reload() {
         return rebuild(error.detail);
     }
     std::string trouble;
-    if (log->header().id == position->log_id)
-        log->set_offset(IndexLog::kHeaderSize);
+    if (log->header().id == position->log_id) log->set_offset(IndexLog::kHeaderSize);
     else if (log->header().id == position->old_log_id && position->old_log_offset >= IndexLog::kHeaderSize)
         log->set_offset(position->old_log_offset);
-    else
-        trouble = "culver.index.log does not belong to culver.index";
+    else trouble = "culver.index.log does not belong to culver.index";
     if (trouble.empty() && log->header().uid_validity != fresh.uid_validity)
         trouble = "culver.index.log is of another UIDVALIDITY";
     if (trouble.empty()) {
@@ -172,8 +170,7 @@ Status MailboxImpl::reload() {
         if (!stop && stop.error().code != ErrorCode::Corrupt) return fail(std::move(stop).error());
         if (!stop || *stop == IndexLog::Stop::Corrupt)
             trouble = !stop ? stop.error().detail : "culver.index.log holds bytes that are no transaction";
-        else if (*stop == IndexLog::Stop::Torn && !memory_index_)
-            TRY(log->cut());
+        else if (*stop == IndexLog::Stop::Torn && !memory_index_) TRY(log->cut());
     }
     {
         std::unique_lock lock(state_mutex_);
@@ -200,8 +197,7 @@ Status MailboxImpl::rebuild(std::string_view why) {
     std::optional<DovecotIndex> dovecot;
     if (fresh) {
         auto found = read_dovecot_index(paths_.index.empty() ? paths_.mail : paths_.index);
-        if (found)
-            dovecot = std::move(*found);
+        if (found) dovecot = std::move(*found);
         else if (found.error().code != ErrorCode::NotFound)
             log_warning(
                 "Mailbox " + paths_.mail +

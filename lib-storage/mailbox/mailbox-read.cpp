@@ -100,8 +100,7 @@ Result<MailboxStatus> MailboxImpl::status() {
     };
     collect();
     if (unsized.empty()) return status;
-    for (Uid uid : unsized)
-        (void)virtual_size(uid);
+    for (Uid uid : unsized) (void)virtual_size(uid);
     collect();
     return status;
 }
@@ -187,8 +186,7 @@ Status MailboxImpl::fill_details(std::optional<std::span<const Uid>> uids) {
             for (Uid uid : *uids)
                 if (const Message* message = state_.find(uid.value)) consider(*message);
         } else {
-            for (const Message& message : state_.messages())
-                consider(message);
+            for (const Message& message : state_.messages()) consider(message);
         }
     }
     if (wanted.empty()) return {};

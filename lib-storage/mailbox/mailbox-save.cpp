@@ -1,14 +1,13 @@
-// Saving: bytes into tmp/, synced; then, under the lock, the names into new/ or cur/, the UIDs into dovecot-uidlist, the
-// messages into the log; then, with the lock given back, the directory's sync, shared by all who wait for it
+// Saving: bytes into tmp/, synced; then, under the lock, the names into new/ or cur/, the UIDs into dovecot-uidlist,
+// the messages into the log; then, with the lock given back, the directory's sync, shared by all who wait for it
 // (docs/durability.md).
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "lib-base/assert.h"
 #include "lib-base/file.h"
@@ -21,10 +20,8 @@ namespace culver {
 
 Status MailboxImpl::place_arrivals(std::span<ArrivingMessage> arriving, std::size_t& placed) {
     for (ArrivingMessage& arrival : arriving) {
-        if (arrival.temporary)
-            TRY(format_->place(*arrival.temporary, arrival.file()));
-        else
-            TRY(format_->link(arrival.link_source, arrival.file()));
+        if (arrival.temporary) TRY(format_->place(*arrival.temporary, arrival.file()));
+        else TRY(format_->link(arrival.link_source, arrival.file()));
         arrival.placed = true;
         ++placed;
     }
@@ -59,8 +56,7 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
             return fail(ErrorCode::Limit, "Mailbox " + paths_.mail + " has used up its UIDs");
         std::vector<std::string> names;
         for (ArrivingMessage& arrival : arriving)
-            for (const std::string& name : arrival.keywords)
-                names.push_back(name);
+            for (const std::string& name : arrival.keywords) names.push_back(name);
         if (!names.empty()) {
             TRY(resolve_keywords(writer, names, true));  // makes the new ones
             TRY(writer.commit());
@@ -80,8 +76,7 @@ Result<std::vector<Uid>> MailboxImpl::take_in(std::span<ArrivingMessage> arrivin
         if (status) status = format_->append_uids(lines, before.uidlist_size);
         if (status) {
             DiskStamp stamp = own_change_stamp(before, lines.size());
-            for (const ArrivingMessage& arrival : arriving)
-                writer.transaction.message(arrival.message);
+            for (const ArrivingMessage& arrival : arriving) writer.transaction.message(arrival.message);
             writer.transaction.stamp(stamp);
             status = writer.commit();
         }
@@ -223,10 +218,8 @@ Status SaveTransactionImpl::write(std::string_view bytes) {
     ASSERT(open_);
     while (!bytes.empty()) {
         std::string_view piece = bytes.substr(0, kBufferSize);
-        if (mailbox_->options().save_crlf)
-            append_crlf_form(piece);
-        else
-            append_lf_form(piece);
+        if (mailbox_->options().save_crlf) append_crlf_form(piece);
+        else append_lf_form(piece);
         bytes.remove_prefix(piece.size());
         if (buffer_.size() >= kBufferSize) TRY(flush_buffer());
     }
@@ -266,8 +259,7 @@ Status SaveTransactionImpl::end() {
         message.fields = "G" + current_.guid;
     if (current_.system == 0 && current_.keywords.empty() && !current_.internal_date)
         message.place = kInNew;  // a delivery; an APPEND goes to cur/ at commit
-    else
-        message.place = kHasInfo;
+    else message.place = kHasInfo;
     arrival.keywords = std::move(current_.keywords);
     return {};
 }
@@ -275,8 +267,7 @@ Status SaveTransactionImpl::end() {
 Result<SavedMessages> SaveTransactionImpl::commit(Uids uids) {
     if (open_ || failed_) return fail(ErrorCode::Io, "a message of this transaction was not written completely");
     if (uids == Uids::Durable)
-        for (ArrivingMessage& arrival : arriving_)
-            arrival.message.place = kHasInfo;
+        for (ArrivingMessage& arrival : arriving_) arrival.message.place = kHasInfo;
     auto given = mailbox_->take_in(arriving_, uids);
     arriving_.clear();
     if (!given) return fail(std::move(given).error());

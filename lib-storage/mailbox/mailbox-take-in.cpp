@@ -1,13 +1,12 @@
-// Messages that lie in the directories and are not in the index yet: they get the UIDs that dovecot-uidlist has for them,
-// or new ones that are written there first.
-#include "lib-storage/mailbox/disk-scan.h"
+// Messages that lie in the directories and are not in the index yet: they get the UIDs that dovecot-uidlist has for
+// them, or new ones that are written there first.
+#include <fmt/format.h>
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "lib-base/log.h"
 #include "lib-base/text.h"
+#include "lib-storage/mailbox/disk-scan.h"
 
 namespace culver {
 
@@ -39,8 +38,7 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     known.reserve(arrivals.size());
     std::vector<std::uint64_t> hashes;
     hashes.reserve(arrivals.size());
-    for (const ScanArrival& arrival : arrivals)
-        hashes.push_back(scan.names.hash(scan.base(arrival)));
+    for (const ScanArrival& arrival : arrivals) hashes.push_back(scan.names.hash(scan.base(arrival)));
     for (std::size_t i = 0; i < arrivals.size(); ++i) {
         if (i + 24 < hashes.size()) scan.names.prefetch_slot(hashes[i + 24]);
         if (i + 16 < hashes.size()) scan.names.prefetch_entry(hashes[i + 16]);
@@ -62,15 +60,12 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     // Found twice (in two passes, or in new/ and cur/): the last sighting counts; a known one is not unknown.
     std::vector<ScanArrival> fresh;
     for (const ScanArrival& arrival : unknown) {
-        if (!fresh.empty() && scan.base(fresh.back()) == scan.base(arrival))
-            fresh.back() = arrival;
-        else
-            fresh.push_back(arrival);
+        if (!fresh.empty() && scan.base(fresh.back()) == scan.base(arrival)) fresh.back() = arrival;
+        else fresh.push_back(arrival);
     }
     if (scan.pass > 1 && !known.empty() && !fresh.empty()) {
         std::vector<std::string_view> names;
-        for (const auto& arrival : known)
-            names.push_back(scan.base(arrival));
+        for (const auto& arrival : known) names.push_back(scan.base(arrival));
         std::sort(names.begin(), names.end());
         std::erase_if(fresh, [&](const auto& arrival) {
             return std::binary_search(names.begin(), names.end(), scan.base(arrival));
@@ -146,8 +141,7 @@ Status MailboxImpl::record_uids(MailboxWriter& writer, Scan& scan, std::span<con
         (now.uidlist_inode != state_.stamp.uidlist_inode || now.uidlist_size != state_.stamp.uidlist_size))
         return fail(ErrorCode::InUse, "dovecot-uidlist changed meanwhile");
     std::string lines;
-    for (const ScanArrival& arrival : fresh)
-        append_uidlist_line(lines, arrival.uid, {}, scan.base(arrival));
+    for (const ScanArrival& arrival : fresh) append_uidlist_line(lines, arrival.uid, {}, scan.base(arrival));
     TRY(format_->append_uids(lines, now.uidlist_size));
     scan.uids_written = true;
     return {};

@@ -38,10 +38,8 @@ bool MailboxViewImpl::take_new(const MailboxState& state) {
         runs_.append(uid);
         any = true;
         if (uid < state.first_recent) continue;
-        if (!recent_.empty() && recent_.back().last.value + 1 == uid)
-            recent_.back().last = {uid};
-        else
-            recent_.push_back({{uid}, {uid}});
+        if (!recent_.empty() && recent_.back().last.value + 1 == uid) recent_.back().last = {uid};
+        else recent_.push_back({{uid}, {uid}});
     }
     uid_next_ = std::max(uid_next_, state.next_uid);
     return any;
@@ -162,8 +160,7 @@ std::uint64_t MailboxViewImpl::find_expunged(const MailboxState& state, std::vec
         auto run = std::partition_point(state.expunges.begin(), state.expunges.end(),
                                         [&](const ExpungeRun& entry) { return entry.modseq <= expunged_modseq_; });
         if (run != state.expunges.end()) first_modseq = run->modseq;
-        for (; run != state.expunges.end(); ++run)
-            uids_in({{run->first}, {run->last}}, gone);
+        for (; run != state.expunges.end(); ++run) uids_in({{run->first}, {run->last}}, gone);
         std::sort(gone.begin(), gone.end());
         gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
     } else {
@@ -171,8 +168,7 @@ std::uint64_t MailboxViewImpl::find_expunged(const MailboxState& state, std::vec
         for (const UidRuns::Run& run : runs_.runs()) {
             std::size_t i = state.lower_bound(run.first);
             for (std::uint64_t uid = run.first; uid <= run.last; ++uid) {
-                while (i < state.messages().size() && state.messages()[i].uid < uid)
-                    ++i;
+                while (i < state.messages().size() && state.messages()[i].uid < uid) ++i;
                 if (i == state.messages().size() || state.messages()[i].uid != uid || state.messages()[i].is_gone())
                     gone.push_back({static_cast<std::uint32_t>(uid)});
             }

@@ -48,8 +48,8 @@ private:
     const Mailbox::Access access_;
     std::uint32_t uid_validity_ = 0, uid_next_ = 1;
     UidRuns runs_;
-    std::vector<UidRange> recent_;  // uids that are \Recent in this session
-    std::uint64_t told_modseq_ = 0;  // flags up to here are known to the client
+    std::vector<UidRange> recent_;       // uids that are \Recent in this session
+    std::uint64_t told_modseq_ = 0;      // flags up to here are known to the client
     std::uint64_t expunged_modseq_ = 0;  // and expunges up to here
     std::size_t keyword_count_ = 0;
     std::vector<Told> told_;

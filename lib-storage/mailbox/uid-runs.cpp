@@ -9,10 +9,8 @@ namespace culver {
 void UidRuns::append(std::uint32_t uid) {
     ASSERT(uid > last_uid());
     ++count_;
-    if (!runs_.empty() && runs_.back().last + 1 == uid)
-        runs_.back().last = uid;
-    else
-        runs_.push_back({uid, uid, count_});
+    if (!runs_.empty() && runs_.back().last + 1 == uid) runs_.back().last = uid;
+    else runs_.push_back({uid, uid, count_});
 }
 
 std::vector<UidRuns::Run>::const_iterator UidRuns::find_run(std::uint32_t uid) const {
@@ -41,8 +39,7 @@ void UidRuns::remove(const std::vector<Uid>& uids, std::vector<Seq>& seqs) {
     std::uint32_t removed = 0;
     auto next = uids.begin();
     for (Run run : runs_) {
-        while (next != uids.end() && next->value < run.first)
-            ++next;
+        while (next != uids.end() && next->value < run.first) ++next;
         while (next != uids.end() && next->value <= run.last) {
             std::uint32_t uid = (next++)->value;
             seqs.push_back({run.seq + (uid - run.first) - removed});

@@ -26,8 +26,8 @@ public:
     bool contains(std::uint32_t uid) const { return seq_of(uid).has_value(); }
     std::optional<std::uint32_t> seq_of(std::uint32_t uid) const;
     std::uint32_t uid_at(std::uint32_t seq) const;  // seq within 1..count()
-    // Ascending; those that are not there are ignored. Appends to `seqs` the number of each at the moment of its removal,
-    // when they are removed one after the other from the first to the last.
+    // Ascending; those that are not there are ignored. Appends to `seqs` the number of each at the moment of its
+    // removal, when they are removed one after the other from the first to the last.
     void remove(const std::vector<Uid>& uids, std::vector<Seq>& seqs);
     // The first run that ends at or behind `uid`.
     std::vector<Run>::const_iterator find_run(std::uint32_t uid) const;

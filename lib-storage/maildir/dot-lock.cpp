@@ -17,7 +17,7 @@ namespace culver {
 
 namespace {
 
-constexpr int kEmptyGraceSeconds = 2;  // between creating a lock and writing the pid into it
+constexpr int kEmptyGraceSeconds = 2;   // between creating a lock and writing the pid into it
 constexpr int kUnchangedSeconds = 120;  // a lock of another machine
 
 std::int64_t now_seconds() { return static_cast<std::int64_t>(::time(nullptr)); }
@@ -53,7 +53,8 @@ void remove_stale(const std::string& path, const struct stat& judged) {
 // Writes the owner into the anchor and gives it the lock's name. Unable: this file system has no second names.
 DotLock::Taken DotLock::link_anchor(const std::string& path, const std::string& anchor, const std::string& owner) {
     for (int attempt = 0; attempt < 2; ++attempt) {
-        if (!anchor_) anchor_.reset(::open(anchor.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+        if (!anchor_)
+            anchor_.reset(::open(anchor.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
         struct stat st;
         if (!anchor_ || ::fstat(anchor_.get(), &st) != 0 || !S_ISREG(st.st_mode)) return Taken::Unable;
         if (st.st_nlink > 1) return Taken::No;  // held: its content is the holder's

@@ -19,9 +19,9 @@ public:
     DotLock& operator=(const DotLock&) = delete;
     ~DotLock() { release(); }
 
-    // Waits up to `patience`; then InUse. The lock is a second name of `anchor`, a file that stays: a lock that is made and
-    // removed for each delivery would otherwise cost a new inode each time, and ext4 passes over every inode freed in the
-    // last half minute when it looks for one.
+    // Waits up to `patience`; then InUse. The lock is a second name of `anchor`, a file that stays: a lock that is made
+    // and removed for each delivery would otherwise cost a new inode each time, and ext4 passes over every inode freed
+    // in the last half minute when it looks for one.
     Status acquire(const std::string& path, const std::string& anchor, const std::string& hostname,
                    std::chrono::milliseconds patience = std::chrono::seconds(60));
     void release();

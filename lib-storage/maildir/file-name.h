@@ -1,7 +1,7 @@
 // Names of message files in a Maildir: "<base>:2,<flags>" (docs/maildir.md). Pure.
 //
-// The base name (everything before the first colon) is the message's identity; the flags are ASCII letters: D F R S T for
-// the system flags, a-z for the first 26 keywords of the mailbox.
+// The base name (everything before the first colon) is the message's identity; the flags are ASCII letters: D F R S T
+// for the system flags, a-z for the first 26 keywords of the mailbox.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,10 @@
 // Maildir's control files: dovecot-uidlist, dovecot-keywords, dovecot-uidvalidity.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/text.h"
@@ -60,7 +59,8 @@ Status Maildir::sync_uids() {
 
 Status Maildir::lock_uids() {
     if (uidlist_lock_depth_ == 0)
-        TRY(uidlist_lock_.acquire(paths_.control + "/dovecot-uidlist.lock", paths_.control + "/culver.uidlist-lock", hostname_));
+        TRY(uidlist_lock_.acquire(paths_.control + "/dovecot-uidlist.lock", paths_.control + "/culver.uidlist-lock",
+                                  hostname_));
     ++uidlist_lock_depth_;
     return {};
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,8 +13,6 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "lib-base/file.h"
 #include "lib-base/text.h"
@@ -33,12 +32,9 @@ std::string name_for_files(std::string hostname) {
     }
     std::string safe;
     for (char c : hostname) {
-        if (c == '/')
-            safe += "\\057";
-        else if (c == ':')
-            safe += "\\072";
-        else if (static_cast<unsigned char>(c) > 32 && c != ',')
-            safe += c;
+        if (c == '/') safe += "\\057";
+        else if (c == ':') safe += "\\072";
+        else if (static_cast<unsigned char>(c) > 32 && c != ',') safe += c;
     }
     if (safe.size() > 100) safe.resize(100);
     return safe.empty() ? "localhost" : safe;
@@ -158,10 +154,8 @@ Status Maildir::scan(bool cur, bool in_new, const std::function<void(const Found
 
 std::string Maildir::path(const StoredFile& file) const {
     std::string path = paths_.mail + ((file.place & kInNew) != 0 ? "/new/" : "/cur/") + file.base;
-    if ((file.place & kOddInfo) != 0)
-        path += file.odd_info;
-    else if ((file.place & kHasInfo) != 0)
-        path += format_info(file.disk);
+    if ((file.place & kOddInfo) != 0) path += file.odd_info;
+    else if ((file.place & kHasInfo) != 0) path += format_info(file.disk);
     return path;
 }
 

@@ -41,7 +41,7 @@ private:
     const MailboxPaths paths_;
     const MailboxOptions options_;
     const std::string hostname_;  // as it may stand in a file name
-    DotLock uidlist_lock_;  // guarded by the mailbox's writer mutex, as is its depth
+    DotLock uidlist_lock_;        // guarded by the mailbox's writer mutex, as is its depth
     unsigned uidlist_lock_depth_ = 0;
 };
 

@@ -9,8 +9,7 @@ namespace culver {
 namespace {
 
 std::string_view next_word(std::string_view& rest) {
-    while (!rest.empty() && rest.front() == ' ')
-        rest.remove_prefix(1);
+    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
     auto end = rest.find(' ');
     std::string_view word = rest.substr(0, end);
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end);

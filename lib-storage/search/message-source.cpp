@@ -9,10 +9,11 @@ namespace {
 
 // What mail clients ask for when they show a list, and what searches look into. The cache's version changes with it.
 constexpr std::string_view kCachedFields[] = {
-    "Date",       "Subject",    "From",     "To",         "Cc",         "Bcc",        "Sender",   "Reply-To",
-    "Message-ID", "In-Reply-To", "References", "Content-Type", "X-Priority", "Priority", "Importance", "Newsgroups",
-    "List-Id",    "List-Post",  "X-Mailer", "User-Agent", "Return-Path", "Delivered-To", "MIME-Version",
-    "Content-Transfer-Encoding", "X-Spam-Flag", "X-Spam-Status", "Auto-Submitted", "Precedence",
+    "Date",        "Subject",       "From",           "To",           "Cc",           "Bcc",
+    "Sender",      "Reply-To",      "Message-ID",     "In-Reply-To",  "References",   "Content-Type",
+    "X-Priority",  "Priority",      "Importance",     "Newsgroups",   "List-Id",      "List-Post",
+    "X-Mailer",    "User-Agent",    "Return-Path",    "Delivered-To", "MIME-Version", "Content-Transfer-Encoding",
+    "X-Spam-Flag", "X-Spam-Status", "Auto-Submitted", "Precedence",
 };
 
 // More than this is not worth a place in the cache.

@@ -8,23 +8,29 @@
 
 namespace culver {
 
-inline constexpr std::size_t kSearchDepth = 50;   // NOT, OR and parentheses within each other
+inline constexpr std::size_t kSearchDepth = 50;  // NOT, OR and parentheses within each other
 inline constexpr std::size_t kSearchKeys = 1000;
 
 struct SearchKey {
     enum class Kind : std::uint8_t {
-        All,           // every message
-        And, Or,       // of `children`; And of none is every message
-        Seqs, Uids,    // `ranges`, settled ("*" resolved)
-        Flags,         // all of `flags`
-        Keyword,       // `text`
+        All,  // every message
+        And,
+        Or,  // of `children`; And of none is every message
+        Seqs,
+        Uids,     // `ranges`, settled ("*" resolved)
+        Flags,    // all of `flags`
+        Keyword,  // `text`
         Recent,
-        Larger, Smaller,                // RFC822.SIZE against `number`
-        InternalDate, SentDay, SaveDate, // from `from` up to, not including, `to`: seconds, days as written, seconds
-        ModSeq,        // at least `number`
-        Header,        // field `name` contains `text` (or exists, if that is empty)
-        Body, Text,    // contain `text`
-        Guid,          // is `text`
+        Larger,
+        Smaller,  // RFC822.SIZE against `number`
+        InternalDate,
+        SentDay,
+        SaveDate,  // from `from` up to, not including, `to`: seconds, days as written, seconds
+        ModSeq,    // at least `number`
+        Header,    // field `name` contains `text` (or exists, if that is empty)
+        Body,
+        Text,  // contain `text`
+        Guid,  // is `text`
     };
     Kind kind = Kind::All;
     bool negated = false;
@@ -37,8 +43,8 @@ struct SearchKey {
 };
 
 struct SearchQuery {
-    SearchKey root;               // usually And
-    bool asks_modseq = false;     // MODSEQ was among the keys: answers tell the highest one
+    SearchKey root;            // usually And
+    bool asks_modseq = false;  // MODSEQ was among the keys: answers tell the highest one
 };
 
 }  // namespace culver

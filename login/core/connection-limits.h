@@ -1,8 +1,8 @@
 // ConnectionLimits: how many strangers may wait at the door, and whom to send away.
 //
-// Only connections that have not logged in count. When an address has too many, its own oldest goes; when all together are
-// too many, the oldest of all goes, except that a tenth is kept for addresses that have none yet. Every operation costs
-// O(log n) at most.
+// Only connections that have not logged in count. When an address has too many, its own oldest goes; when all together
+// are too many, the oldest of all goes, except that a tenth is kept for addresses that have none yet. Every operation
+// costs O(log n) at most.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ class ConnectionLimits {
 public:
     explicit ConnectionLimits(LimitOptions options = {}) : options_(options) {}
 
-    // Trusted: the machine itself (a webmail that logs in many users at once) and login_trusted_networks; per_address is
-    // not for them.
+    // Trusted: the machine itself (a webmail that logs in many users at once) and login_trusted_networks; per_address
+    // is not for them.
     enum class Source { Stranger, Trusted };
 
     // Enters a client; returns the one that has to go for it, or null. It may be the client itself. The one returned is
@@ -42,7 +42,7 @@ private:
         std::list<LoginClient*>::iterator in_all, in_address;
     };
     LimitOptions options_;
-    std::list<LoginClient*> all_;                                       // oldest first
+    std::list<LoginClient*> all_;                                          // oldest first
     std::unordered_map<std::string, std::list<LoginClient*>> by_address_;  // oldest first
     std::unordered_map<LoginClient*, Entry> entries_;
 };

@@ -93,7 +93,8 @@ void HandoverClient::lost(const std::string& why) {
     sent_.clear();
     for (Job& job : queue_) failed.push_back(std::move(job.callback));
     queue_.clear();
-    if (!failed.empty()) log_error(fmt::format("{}: {}; {} logins could not be handed over", path_, why, failed.size()));
+    if (!failed.empty())
+        log_error(fmt::format("{}: {}; {} logins could not be handed over", path_, why, failed.size()));
     const HandoverReply reply{.ok = false, .mail_pid = 0, .code = "unavailable", .text = ""};
     for (Callback& callback : failed) callback(reply);
 }

@@ -19,8 +19,8 @@ public:
     HandoverClient(EventLoop& loop, std::string socket_path) : loop_(loop), path_(std::move(socket_path)) {}
     ~HandoverClient();
 
-    // `fd` stays the caller's and must stay open until the callback. When the mail process cannot be reached or dies, the
-    // reply is FAIL unavailable. The callback is never called from inside this function.
+    // `fd` stays the caller's and must stay open until the callback. When the mail process cannot be reached or dies,
+    // the reply is FAIL unavailable. The callback is never called from inside this function.
     void hand_over(const LoginHandover& handover, int fd, Callback callback);
     bool is_idle() const { return sent_.empty() && queue_.empty(); }
 
@@ -39,8 +39,8 @@ private:
     EventLoop& loop_;
     std::string path_;
     UniqueFd socket_;
-    std::deque<Job> queue_;       // to be sent
-    std::deque<Callback> sent_;   // waiting for their replies
+    std::deque<Job> queue_;      // to be sent
+    std::deque<Callback> sent_;  // waiting for their replies
     std::string input_;
     bool waiting_ = false;  // for the socket to become writable
 };

@@ -29,7 +29,8 @@ std::string temporary_failure_text() {
 
 }  // namespace
 
-void LoginClient::authenticate(const std::string& mechanism, std::optional<SecretString> initial_response, std::string user) {
+void LoginClient::authenticate(const std::string& mechanism, std::optional<SecretString> initial_response,
+                               std::string user) {
     AuthStart request;
     request.mechanism = mechanism;
     request.service = server_.protocol();
@@ -73,7 +74,8 @@ bool LoginClient::offers(const AuthMechanismInfo& mechanism) const {
     return !mechanism.is_private && (!mechanism.channel_binding || has_channel_binding());
 }
 
-// Names come from certificates here, and this one has none: what the client writes must not take its place (CVE-2019-3814).
+// Names come from certificates here, and this one has none: what the client writes must not take its place
+// (CVE-2019-3814).
 bool LoginClient::certificate_names_nobody() const {
     return tls_ && settings_.takes_username_from_cert && tls_->client_certificate() == ClientCertificate::Valid &&
            tls_->certificate_username().empty();
@@ -132,13 +134,16 @@ void LoginClient::fail_auth(const AuthReply& reply) {
         {"authz_fail", Kind::NotAuthorized, Kind::NotAuthorized, "Authorization failed", "authorization failed"},
         {"user_disabled", Kind::Alert, Kind::Failed, "Authentication failed.", "user disabled"},
         {"pass_expired", Kind::Expired, Kind::Expired, "Authentication failed.", "password expired"},
-        {"invalid_base64", Kind::BadBase64, Kind::BadBase64, "Invalid base64 data in initial response", "sent invalid base64"},
-        {"auth_mech_invalid", Kind::Alert, Kind::Alert, "Authentication failed.", "tried to use unsupported auth mechanism"},
+        {"invalid_base64", Kind::BadBase64, Kind::BadBase64, "Invalid base64 data in initial response",
+         "sent invalid base64"},
+        {"auth_mech_invalid", Kind::Alert, Kind::Alert, "Authentication failed.",
+         "tried to use unsupported auth mechanism"},
         {"auth_mech_ssl_required", Kind::NeedsTls, Kind::NeedsTls, "Authentication failed.", "auth failed"},
         {"anonymous_denied", Kind::NoLogin, Kind::NoLogin, "Authentication failed.", "auth failed"},
     };
     if (reply.code == "temp_fail") {
-        log_event(fmt::format("Login failed: authentication is temporarily unavailable (waited {} secs)", seconds_in_attempt()));
+        log_event(fmt::format("Login failed: authentication is temporarily unavailable (waited {} secs)",
+                              seconds_in_attempt()));
         return on_auth_failure({Kind::Temporary, temporary_failure_text()});
     }
     const auto* found = std::ranges::find(kCodes, reply.code, &Code::code);
@@ -169,7 +174,8 @@ void LoginClient::on_auth_ok(const AuthReply& reply) {
     user_ = reply.user;
     if (reply.find("proxy")) {
         state_ = State::Talking;
-        log_error(fmt::format("user {}: passdb asks for proxying, which this server does not do; remove the proxy field", user_));
+        log_error(fmt::format(
+            "user {}: passdb asks for proxying, which this server does not do; remove the proxy field", user_));
         on_auth_failure({AuthFailure::Kind::Internal, "Account is temporarily unavailable."});
         if (state_ != State::Gone) process_input();
         return;
@@ -207,11 +213,11 @@ void LoginClient::on_auth_ok(const AuthReply& reply) {
         passed = mail_end.get();
     }
     // The mail process's end stays open here until it has been sent and answered.
-    server_.handover().hand_over(handover, passed,
-                                 [this, end = std::make_shared<UniqueFd>(std::move(mail_end))](const HandoverReply& answer) {
-                                     end->reset();
-                                     on_handover_reply(answer.ok, answer.mail_pid, answer.code, answer.text);
-                                 });
+    server_.handover().hand_over(
+        handover, passed, [this, end = std::make_shared<UniqueFd>(std::move(mail_end))](const HandoverReply& answer) {
+            end->reset();
+            on_handover_reply(answer.ok, answer.mail_pid, answer.code, answer.text);
+        });
 }
 
 void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& code, const std::string& text) {
@@ -221,7 +227,8 @@ void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& c
         server_.note_login(*this);
         LoginServer& server = server_;
         if (tls_) {
-            auto proxy = std::make_unique<TlsProxy>(server.loop(), std::move(arrival_.fd), std::move(tls_), std::move(proxy_end_),
+            auto proxy = std::make_unique<TlsProxy>(server.loop(), std::move(arrival_.fd), std::move(tls_),
+                                                    std::move(proxy_end_),
                                                     [&server](TlsProxy& ended) { server.retire_proxy(ended); });
             server.add_proxy(std::move(proxy));
         }
@@ -234,7 +241,8 @@ void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& c
     if (code == "limit")
         on_auth_failure({AuthFailure::Kind::Limit, text.empty() ? "Maximum number of connections exceeded" : text});
     else
-        on_auth_failure({AuthFailure::Kind::Internal, "Internal error occurred. Refer to server log for more information."});
+        on_auth_failure(
+            {AuthFailure::Kind::Internal, "Internal error occurred. Refer to server log for more information."});
     disconnect(text.empty() ? "Internal login failure" : text);
 }
 

@@ -20,14 +20,17 @@ using std::chrono::steady_clock;
 
 // Absolute, from accept: neither the TLS handshake nor a drip of bytes extends it.
 constexpr seconds kLoginTime{60};
-// So much is read and no more; what a client sends beyond waits in the kernel, or in the TLS layer, for whoever reads next.
+// So much is read and no more; what a client sends beyond waits in the kernel, or in the TLS layer, for whoever reads
+// next.
 constexpr std::size_t kInputLimit = kPendingInputLimit;
 constexpr std::size_t kOutputLimit = 64 << 10;  // a client that reads so little is gone
 
 // One for all clients of this single-threaded process.
 char read_block[kInputLimit];
 
-long seconds_since(steady_clock::time_point start) { return duration_cast<seconds>(steady_clock::now() - start).count(); }
+long seconds_since(steady_clock::time_point start) {
+    return duration_cast<seconds>(steady_clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -36,8 +39,9 @@ LoginClient::LoginClient(LoginServer& server, Arrival arrival, LoginSettings set
     // Whoever is on the machine itself cannot be listened to on the way.
     secured_ = arrival_.local == arrival_.remote || settings_.is_trusted(arrival_.remote);
     const auto left = kLoginTime - (steady_clock::now() - arrival_.accepted);
-    deadline_ = server_.loop().after(std::max(duration_cast<std::chrono::milliseconds>(left), std::chrono::milliseconds(0)),
-                                     [this] { on_deadline(); });
+    deadline_ =
+        server_.loop().after(std::max(duration_cast<std::chrono::milliseconds>(left), std::chrono::milliseconds(0)),
+                             [this] { on_deadline(); });
 }
 
 LoginClient::~LoginClient() {
@@ -84,7 +88,8 @@ void LoginClient::continue_handshake() {
 void LoginClient::log_certificate() {
     if (tls_->client_certificate() != ClientCertificate::Invalid) return;
     std::string problem = tls_->certificate_problem();
-    std::replace_if(problem.begin(), problem.end(), [](char c) { return c == '<' || c == '>'; }, '?');
+    std::replace_if(
+        problem.begin(), problem.end(), [](char c) { return c == '<' || c == '>'; }, '?');
     log_event(fmt::format("Received invalid SSL certificate: {} (check ssl_ca setting?)", problem));
 }
 
@@ -228,7 +233,8 @@ void LoginClient::flush() {
 
 LoginClient::Plaintext LoginClient::plaintext() const {
     if (is_secured()) return Plaintext::Allowed;
-    return settings_.disable_plaintext_auth || settings_.tls == TlsPolicy::Required ? Plaintext::NeedsTls : Plaintext::Allowed;
+    return settings_.disable_plaintext_auth || settings_.tls == TlsPolicy::Required ? Plaintext::NeedsTls
+                                                                                    : Plaintext::Allowed;
 }
 
 bool LoginClient::can_start_tls() const {
@@ -237,7 +243,8 @@ bool LoginClient::can_start_tls() const {
 
 void LoginClient::start_tls() {
     flush();
-    if (!input_.empty() || !output_.empty()) return disconnect("STARTTLS: data pipelined in the clear behind the command");
+    if (!input_.empty() || !output_.empty())
+        return disconnect("STARTTLS: data pipelined in the clear behind the command");
     server_.loop().unwatch(arrival_.fd.get());
     watched_ = false;
     Arrival again;
@@ -270,7 +277,8 @@ void LoginClient::close() {
     server_.loop().cancel(deadline_);
     // Without this a client that has sent more than was read would lose our last words to a reset.
     ::shutdown(arrival_.fd.get(), SHUT_WR);
-    while (::recv(arrival_.fd.get(), read_block, sizeof read_block, MSG_DONTWAIT) == static_cast<ssize_t>(sizeof read_block)) {
+    while (::recv(arrival_.fd.get(), read_block, sizeof read_block, MSG_DONTWAIT) ==
+           static_cast<ssize_t>(sizeof read_block)) {
     }
     arrival_.fd.reset();
     server_.retire(*this);
@@ -298,7 +306,8 @@ void LoginClient::log_event(std::string_view text, long mail_pid, LogLevel level
     LoginLogFields fields;
     fields.user = user_;
     // What a stranger calls himself must not break the line's <...>, by which log readers find his address.
-    std::replace_if(fields.user.begin(), fields.user.end(), [](char c) { return c == '<' || c == '>'; }, '?');
+    std::replace_if(
+        fields.user.begin(), fields.user.end(), [](char c) { return c == '<' || c == '>'; }, '?');
     fields.mechanism = mechanism_;
     fields.remote_ip = arrival_.remote.to_string();
     fields.local_ip = arrival_.local.to_string();
@@ -309,7 +318,8 @@ void LoginClient::log_event(std::string_view text, long mail_pid, LogLevel level
     fields.mail_pid = mail_pid;
     if (tls_) {
         fields.security = handshake_done_ ? LoginLogFields::Security::Tls : LoginLogFields::Security::TlsHandshaking;
-        if (handshake_done_ && settings_.log_format_elements.find("%k") != std::string::npos) fields.tls_description = tls_->description();
+        if (handshake_done_ && settings_.log_format_elements.find("%k") != std::string::npos)
+            fields.tls_description = tls_->description();
     } else if (secured_) {
         fields.security = LoginLogFields::Security::Secured;
     }

@@ -1,8 +1,8 @@
-// LoginClient: one stranger at the door. What all protocols share: the socket with or without TLS, the input buffer, the
-// time limit, authentication, the handover, the log lines. A protocol derives from it and speaks.
+// LoginClient: one stranger at the door. What all protocols share: the socket with or without TLS, the input buffer,
+// the time limit, authentication, the handover, the log lines. A protocol derives from it and speaks.
 //
-// Trust changes make a new object: after STARTTLS the server builds a fresh client on the same socket, so that nothing that
-// came in the clear survives the handshake (docs/login.md).
+// Trust changes make a new object: after STARTTLS the server builds a fresh client on the same socket, so that nothing
+// that came in the clear survives the handshake (docs/login.md).
 #pragma once
 
 #include <chrono>
@@ -38,12 +38,12 @@ struct Arrival {
 // Why a login was refused, for the protocol to say.
 struct AuthFailure {
     enum class Kind {
-        Failed,         // name or password
-        Alert,          // a reason that the user should read
+        Failed,  // name or password
+        Alert,   // a reason that the user should read
         Temporary,
         NotAuthorized,  // may not become whom he asked for
         Expired,
-        NoLogin,        // somebody must change the account
+        NoLogin,  // somebody must change the account
         NeedsTls,
         BadBase64,
         Limit,
@@ -109,8 +109,14 @@ protected:
     void authenticate(const std::string& mechanism, std::optional<SecretString> initial_response, std::string user);
     void respond(const SecretString& response);
     void abort_authentication();
-    void note_refused_plaintext() { refused_plaintext_ = true; ++attempts_; }
-    void note_unsupported_mechanism() { unsupported_mechanism_ = true; ++attempts_; }
+    void note_refused_plaintext() {
+        refused_plaintext_ = true;
+        ++attempts_;
+    }
+    void note_unsupported_mechanism() {
+        unsupported_mechanism_ = true;
+        ++attempts_;
+    }
     void note_invalid_response() { ++attempts_; }
     const std::string& mechanism() const { return mechanism_; }
     bool awaits_response() const { return state_ == State::AwaitsResponse; }
@@ -156,7 +162,8 @@ private:
     EventLoop::TimerId deadline_ = 0;
     std::uint32_t auth_id_ = 0;
     std::uint32_t attempts_ = 0;
-    bool secured_ = false, watched_ = false, handshake_done_ = false, greeted_ = false, wants_write_ = false, paused_ = false;
+    bool secured_ = false, watched_ = false, handshake_done_ = false, greeted_ = false, wants_write_ = false,
+         paused_ = false;
     bool refused_plaintext_ = false, unsupported_mechanism_ = false, peer_closed_ = false, processing_ = false;
     std::chrono::steady_clock::time_point auth_started_;
 };

@@ -49,10 +49,8 @@ std::string with_long_names(std::string_view element) {
     std::string result;
     for (std::size_t i = 0; i < element.size(); ++i) {
         const std::string_view two = element.substr(i, 2);
-        if (two == "%e" || two == "%k")
-            result += two == "%e" ? "%{mail_pid}" : "%{ssl_security}";
-        else
-            result += two == "%%" ? two : element.substr(i, 1);
+        if (two == "%e" || two == "%k") result += two == "%e" ? "%{mail_pid}" : "%{ssl_security}";
+        else result += two == "%%" ? two : element.substr(i, 1);
         if (two == "%e" || two == "%k" || two == "%%") ++i;
     }
     return result;
@@ -61,7 +59,8 @@ std::string with_long_names(std::string_view element) {
 }  // namespace
 
 // An element is judged by its variables: "mpid=%e" without a pid is nothing to say.
-std::string login_log_line(std::string_view format, std::string_view elements, std::string_view text, const LoginLogFields& fields) {
+std::string login_log_line(std::string_view format, std::string_view elements, std::string_view text,
+                           const LoginLogFields& fields) {
     std::vector<std::string> said;
     for (std::string_view element : split_words(elements)) {
         bool has_value = element.find('%') == std::string_view::npos;
@@ -80,14 +79,10 @@ std::string login_log_line(std::string_view format, std::string_view elements, s
             continue;
         }
         ++i;
-        if (format[i] == '$')
-            line += text;
-        else if (format[i] == 's')
-            line += list;
-        else if (format[i] == '%')
-            line += '%';
-        else
-            line.append({'%', format[i]});
+        if (format[i] == '$') line += text;
+        else if (format[i] == 's') line += list;
+        else if (format[i] == '%') line += '%';
+        else line.append({'%', format[i]});
     }
     return line;
 }

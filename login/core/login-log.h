@@ -15,9 +15,10 @@ struct LoginLogFields {
     enum class Security { None, Secured, TlsHandshaking, Tls } security = Security::None;
 };
 
-// "Login: user=<bob>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, mpid=12, TLS, session=<...>". Elements are the words of
-// `elements`; one whose variables are all empty is left out, but for user=<>. Unknown variables stand as they are.
+// "Login: user=<bob>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, mpid=12, TLS, session=<...>". Elements are the words
+// of `elements`; one whose variables are all empty is left out, but for user=<>. Unknown variables stand as they are.
 // `text` is what happened ("Login"); it is %$ in `format`, and the elements are %s there.
-std::string login_log_line(std::string_view format, std::string_view elements, std::string_view text, const LoginLogFields& fields);
+std::string login_log_line(std::string_view format, std::string_view elements, std::string_view text,
+                           const LoginLogFields& fields);
 
 }  // namespace culver

@@ -32,7 +32,8 @@ std::string new_session_id() {
 LoginServer::LoginServer(Service& service, std::string protocol, MakeClient make_client)
     : service_(service), protocol_(std::move(protocol)), make_client_(std::move(make_client)), tls_(protocol_) {
     on_reload();
-    auth_ = std::make_unique<AuthClient>(loop(), service_.socket_path("login/login"), [this](bool up) { on_auth_state(up); });
+    auth_ = std::make_unique<AuthClient>(loop(), service_.socket_path("login/login"),
+                                         [this](bool up) { on_auth_state(up); });
     handover_ = std::make_unique<HandoverClient>(loop(), service_.socket_path("login/" + protocol_));
     service_.watch_listeners([this](InheritedListener& listener) { accept(listener); });
     service_.on_reload([this] { on_reload(); });
@@ -90,8 +91,8 @@ void LoginServer::rest(const std::string& why) {
 
 void LoginServer::admit(Arrival arrival) {
     if (clients_.size() + proxies_.size() >= connection_limit_) {
-        log_warning(fmt::format("service({}): client_limit reached ({} connections), a client was sent away", service_.name(),
-                                connection_limit_));
+        log_warning(fmt::format("service({}): client_limit reached ({} connections), a client was sent away",
+                                service_.name(), connection_limit_));
         return;
     }
     const IpAddress remote = arrival.remote;
@@ -124,7 +125,8 @@ void LoginServer::begin_again(Arrival arrival) {
     auto owned = make_client_(*this, std::move(arrival), std::move(settings));
     LoginClient& client = *owned;
     clients_[&client] = std::move(owned);
-    limits_.add(client, remote, ConnectionLimits::Source::Trusted);  // it takes the place of the one that was retired just now
+    limits_.add(client, remote,
+                ConnectionLimits::Source::Trusted);  // it takes the place of the one that was retired just now
     client.begin();
 }
 

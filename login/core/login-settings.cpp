@@ -67,7 +67,8 @@ Result<std::shared_ptr<TlsContext>> TlsContexts::find(const std::shared_ptr<cons
     if (view->boolean("ssl_verify_client_cert") && view->string("ssl_ca").empty())
         return fail(ErrorCode::InvalidArgument, "ssl_verify_client_cert set, but ssl_ca not");
     if (view->string("ssl_cert").empty())
-        return fail(ErrorCode::InvalidArgument, "ssl enabled, but ssl_cert not set (set ssl_cert and ssl_key, or ssl = no)");
+        return fail(ErrorCode::InvalidArgument,
+                    "ssl enabled, but ssl_cert not set (set ssl_cert and ssl_key, or ssl = no)");
     auto context = find_options(tls_options(*view));
     if (context && !view->local_names().empty()) {
         (*context)->choose_by_name([this, view](const std::string& name) { return for_name(view, name); });
@@ -84,9 +85,11 @@ Result<std::shared_ptr<TlsContext>> TlsContexts::find_options(TlsServerOptions o
 }
 
 // Null: no block names it, or what it says does not work (then the client gets the certificate without a name).
-std::shared_ptr<TlsContext> TlsContexts::for_name(const std::shared_ptr<const Settings>& view, const std::string& name) {
+std::shared_ptr<TlsContext> TlsContexts::for_name(const std::shared_ptr<const Settings>& view,
+                                                  const std::string& name) {
     const auto labels = view->local_names();
-    if (!std::ranges::any_of(labels, [&](const std::string& label) { return local_name_matches(label, name); })) return nullptr;
+    if (!std::ranges::any_of(labels, [&](const std::string& label) { return local_name_matches(label, name); }))
+        return nullptr;
     SettingFilter filter;
     filter.protocol = protocol_;
     filter.local_name = name;

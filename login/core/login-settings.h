@@ -26,8 +26,8 @@ struct LoginSettings {
     bool is_trusted(const IpAddress& remote) const;
 };
 
-// The TLS context of a view. Contexts are kept per distinct set of ssl_ settings, so that neither many names of clients nor
-// many connections cost memory; a set that does not work keeps its error. One thread.
+// The TLS context of a view. Contexts are kept per distinct set of ssl_ settings, so that neither many names of clients
+// nor many connections cost memory; a set that does not work keeps its error. One thread.
 class TlsContexts {
 public:
     // `protocol` for the views of names (local_name).

@@ -12,6 +12,7 @@
 namespace culver {
 namespace {
 
+// clang-format off
 constexpr int kForbidden[] = {
     SCMP_SYS(execve),      SCMP_SYS(execveat),      SCMP_SYS(open),       SCMP_SYS(openat),       SCMP_SYS(openat2),
     SCMP_SYS(creat),       SCMP_SYS(fork),          SCMP_SYS(vfork),      SCMP_SYS(clone),        SCMP_SYS(clone3),
@@ -23,6 +24,7 @@ constexpr int kForbidden[] = {
     SCMP_SYS(link),        SCMP_SYS(linkat),        SCMP_SYS(symlink),    SCMP_SYS(symlinkat),    SCMP_SYS(mkdir),
     SCMP_SYS(mkdirat),     SCMP_SYS(chmod),         SCMP_SYS(fchmodat),   SCMP_SYS(bind),         SCMP_SYS(listen),
 };
+// clang-format on
 
 struct Release {
     void operator()(void* filter) const { ::seccomp_release(filter); }
@@ -42,7 +44,8 @@ Status enter_sandbox() {
     if (!filter) return fail(ErrorCode::Internal, "seccomp_init failed");
     for (int call : kForbidden) {
         const int rc = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0);
-        if (rc != 0 && rc != -EDOM) return fail(Error::from_errno(-rc, "seccomp_rule_add"));  // EDOM: not on this machine
+        if (rc != 0 && rc != -EDOM)
+            return fail(Error::from_errno(-rc, "seccomp_rule_add"));  // EDOM: not on this machine
     }
     const int rc = ::seccomp_load(filter.get());
     if (rc != 0) return fail(Error::from_errno(-rc, "seccomp_load"));

@@ -18,7 +18,11 @@ constexpr int kBlocksPerTurn = 4;  // then other connections have their turn
 
 TlsProxy::TlsProxy(EventLoop& loop, UniqueFd client, std::unique_ptr<TlsStream> tls, UniqueFd mail,
                    std::function<void(TlsProxy&)> on_end)
-    : loop_(loop), client_(std::move(client)), mail_(std::move(mail)), tls_(std::move(tls)), on_end_(std::move(on_end)) {
+    : loop_(loop),
+      client_(std::move(client)),
+      mail_(std::move(mail)),
+      tls_(std::move(tls)),
+      on_end_(std::move(on_end)) {
     loop_.watch(client_.get(), Interest::Read, [this](Ready ready) { on_client(ready); });
     loop_.watch(mail_.get(), Interest::Read, [this](Ready ready) { on_mail(ready); });
 }
@@ -45,7 +49,8 @@ void TlsProxy::on_client(Ready ready) {
 }
 
 void TlsProxy::on_mail(Ready ready) {
-    if (ready.hangup && std::exchange(mail_watched_, false)) loop_.unwatch(mail_.get());  // it would be reported for ever
+    if (ready.hangup && std::exchange(mail_watched_, false))
+        loop_.unwatch(mail_.get());  // it would be reported for ever
     if (ready.writable && send_to_mail({})) client_to_mail();
     if (!ended_ && ready.readable) mail_to_client();
     if (!ended_) update_interest();

@@ -19,7 +19,8 @@ class TlsProxy {
 public:
     // `client`: the socket under `tls`, which has finished its handshake. `mail`: our end of the pair, non-blocking.
     // `on_end` is called once, when both directions are over; the proxy may be destroyed some time after.
-    TlsProxy(EventLoop& loop, UniqueFd client, std::unique_ptr<TlsStream> tls, UniqueFd mail, std::function<void(TlsProxy&)> on_end);
+    TlsProxy(EventLoop& loop, UniqueFd client, std::unique_ptr<TlsStream> tls, UniqueFd mail,
+             std::function<void(TlsProxy&)> on_end);
     ~TlsProxy();
 
     // Looks at what waits already: inside the TLS layer bytes make no descriptor readable.

@@ -76,7 +76,8 @@ void ImapLoginClient::greet() { send(fmt::format("* OK [CAPABILITY {}] {}\r\n", 
 
 std::string ImapLoginClient::capabilities() const {
     const bool literal_minus = settings().view->boolean("imap_literal_minus");
-    std::string text = std::string("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE ") + (literal_minus ? "LITERAL-" : "LITERAL+");
+    std::string text =
+        std::string("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE ") + (literal_minus ? "LITERAL-" : "LITERAL+");
     if (can_start_tls()) text += " STARTTLS";
     const bool needs_tls = plaintext() == Plaintext::NeedsTls;
     if (needs_tls) text += " LOGINDISABLED";
@@ -210,7 +211,9 @@ void ImapLoginClient::authenticate_command(const PreloginCommand& command) {
     authenticate(command.mechanism, std::move(initial), "");
 }
 
-void ImapLoginClient::on_challenge(const std::string& challenge) { send(fmt::format("+ {}\r\n", base64_encode(challenge))); }
+void ImapLoginClient::on_challenge(const std::string& challenge) {
+    send(fmt::format("+ {}\r\n", base64_encode(challenge)));
+}
 
 bool ImapLoginClient::take_response_line() {
     const auto end = input().find('\n');
@@ -245,8 +248,7 @@ void ImapLoginClient::on_auth_failure(const AuthFailure& failure) {
     const std::string text = one_line(failure.text);
     if (!failure.elsewhere_host.empty() && failure.elsewhere_host.find_first_of("]/ ") == std::string::npos)
         reply(fmt::format("NO [{}] {}", one_line(referral(failure, mechanism())), text));
-    else
-        reply(fmt::format("NO [{}] {}", response_code(failure.kind), text));
+    else reply(fmt::format("NO [{}] {}", response_code(failure.kind), text));
     if (failure.kind == AuthFailure::Kind::Limit) send_bye(text);
 }
 
@@ -267,10 +269,8 @@ std::string id_response(std::string_view imap_id_send) {
             else if (equals_ignore_case(words[i], "os-version")) value = system.release;
             else value.clear();
         }
-        if (value.empty())
-            out += "NIL";
-        else
-            append_quoted(out, value);
+        if (value.empty()) out += "NIL";
+        else append_quoted(out, value);
     }
     return out + ")";
 }

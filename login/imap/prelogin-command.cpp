@@ -15,8 +15,12 @@ constexpr std::size_t kIdPairs = 30, kIdValueLimit = 1024;
 
 Name command_name(std::string_view name) {
     static constexpr std::pair<std::string_view, Name> kNames[] = {
-        {"LOGIN", Name::Login}, {"AUTHENTICATE", Name::Authenticate}, {"CAPABILITY", Name::Capability},
-        {"NOOP", Name::Noop},   {"LOGOUT", Name::Logout},             {"STARTTLS", Name::StartTls},
+        {"LOGIN", Name::Login},
+        {"AUTHENTICATE", Name::Authenticate},
+        {"CAPABILITY", Name::Capability},
+        {"NOOP", Name::Noop},
+        {"LOGOUT", Name::Logout},
+        {"STARTTLS", Name::StartTls},
         {"ID", Name::Id},
     };
     for (auto [text, value] : kNames)

@@ -48,8 +48,8 @@ static int act(pam_handle_t* handle, const char* call, int flags, int count, con
             free(answer);
         }
         if (!strcmp(words[i], "items"))
-            fprintf(notes, " service=%s user=%s tty=%s rhost=%s ruser=%s", item(handle, PAM_SERVICE), item(handle, PAM_USER),
-                    item(handle, PAM_TTY), item(handle, PAM_RHOST), item(handle, PAM_RUSER));
+            fprintf(notes, " service=%s user=%s tty=%s rhost=%s ruser=%s", item(handle, PAM_SERVICE),
+                    item(handle, PAM_USER), item(handle, PAM_TTY), item(handle, PAM_RHOST), item(handle, PAM_RUSER));
         if (!strncmp(words[i], "user=", 5)) pam_set_item(handle, PAM_USER, value);
         if (!strncmp(words[i], "rc=", 3)) result = atoi(value);
         if (!strcmp(words[i], "pid")) fprintf(notes, " pid=%d", static_cast<int>(getpid()));

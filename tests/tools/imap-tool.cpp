@@ -23,8 +23,8 @@ namespace {
 std::shared_ptr<const Settings> settings_for(const std::string& maildir) {
     char path[] = "/tmp/culver-imap-tool-XXXXXX";
     const int fd = ::mkstemp(path);
-    const std::string text = "mail_location = maildir:" + maildir +
-                             "\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n";
+    const std::string text =
+        "mail_location = maildir:" + maildir + "\nnamespace inbox {\n  inbox = yes\n  separator = /\n}\n";
     (void)!::write(fd, text.data(), text.size());
     ::close(fd);
     LoadOptions options;

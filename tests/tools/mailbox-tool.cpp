@@ -1,11 +1,11 @@
 // mailbox-tool: drives lib-storage from a shell, for tests and measurements.
 //
-//   mailbox-tool dump DIR            UIDVALIDITY, UIDNEXT, GUID, then per message: uid, flags, keywords, date, size, guid
-//   mailbox-tool append DIR N [flags...]   N messages through APPEND
-//   mailbox-tool deliver DIR N [size]
+//   mailbox-tool dump DIR            UIDVALIDITY, UIDNEXT, GUID, then per message: uid, flags, keywords, date, size,
+//   guid mailbox-tool append DIR N [flags...]   N messages through APPEND mailbox-tool deliver DIR N [size]
 //   mailbox-tool store DIR UID +F|-F|=F ...  F: seen answered flagged deleted draft or a keyword
 //   mailbox-tool expunge DIR
 //   mailbox-tool bench DIR WHAT N    WHAT: deliver append store copy select scan
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -15,8 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "lib-base/text.h"
 #include "lib-storage/mailbox-view.h"
@@ -95,8 +93,7 @@ void save(Mailbox& mailbox, const std::string& text, const SaveOptions& options,
 
 std::string message_of(std::size_t size) {
     std::string text = "From: a@example.org\r\nTo: b@example.org\r\nSubject: test\r\n\r\n";
-    while (text.size() < size)
-        text += "The quick brown fox jumps over the lazy dog.\r\n";
+    while (text.size() < size) text += "The quick brown fox jumps over the lazy dog.\r\n";
     return text;
 }
 
@@ -162,10 +159,8 @@ int main(int argc, char** argv) {
         unsigned count = args.size() > 2 ? parse_uint32(args[2]).value_or(1) : 1;
         std::size_t size = 200;
         for (std::size_t i = 3; i < args.size(); ++i) {
-            if (args[0] == "append")
-                add_flag(args[i], save_options.system, save_options.keywords);
-            else
-                size = parse_uint32(args[i]).value_or(200);
+            if (args[0] == "append") add_flag(args[i], save_options.system, save_options.keywords);
+            else size = parse_uint32(args[i]).value_or(200);
         }
         for (unsigned i = 0; i < count; ++i)
             save(*mailbox, message_of(size), save_options,

@@ -1,17 +1,15 @@
 // Whole dialogues with AuthServer over socket pairs.
-#include "authd/login-attempt.h"
-#include "authd/server.h"
-
-#include <gtest/gtest.h>
-
-#include <fstream>
-#include <thread>
-
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <thread>
+
+#include "authd/login-attempt.h"
+#include "authd/server.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 

@@ -16,15 +16,18 @@ namespace {
 
 TEST(AuthLineBindings, AreHexOfAHashOrTheClientIsBroken) {
     const std::string zeros(64, '0'), start = "AUTH\t1\tSCRAM-SHA-256-PLUS\tservice=imap\t";
-    auto parsed = parse_auth_line(start + "tls-exporter=" + zeros + "\ttls-server-end-point=" + std::string(128, 'F'), 2);
+    auto parsed =
+        parse_auth_line(start + "tls-exporter=" + zeros + "\ttls-server-end-point=" + std::string(128, 'F'), 2);
     ASSERT_TRUE(parsed) << parsed.error().detail;
     EXPECT_EQ(parsed->auth.tls_exporter, std::string(32, '\0'));
     EXPECT_EQ(parsed->auth.tls_server_end_point, std::string(64, '\xff'));
-    for (const std::string& bad : {std::string("tls-exporter"), std::string("tls-exporter="), "tls-exporter=0" + zeros,
-                                   "tls-exporter=xy" + zeros, std::string("tls-exporter=00"), "tls-exporter=" + zeros + zeros + "00",
-                                   std::string("tls-server-end-point=00"), "tls-exporter=" + zeros + "\ttls-exporter=zz"})
+    for (const std::string& bad :
+         {std::string("tls-exporter"), std::string("tls-exporter="), "tls-exporter=0" + zeros,
+          "tls-exporter=xy" + zeros, std::string("tls-exporter=00"), "tls-exporter=" + zeros + zeros + "00",
+          std::string("tls-server-end-point=00"), "tls-exporter=" + zeros + "\ttls-exporter=zz"})
         EXPECT_FALSE(parse_auth_line(start + bad, 2)) << bad;
-    EXPECT_TRUE(parse_auth_line(start + "tls-unique=" + zeros, 2)->auth.tls_exporter.empty()) << "unknown keys say nothing";
+    EXPECT_TRUE(parse_auth_line(start + "tls-unique=" + zeros, 2)->auth.tls_exporter.empty())
+        << "unknown keys say nothing";
 }
 
 TEST(AuthLineBindings, AreNoFieldsOfLookups) {
@@ -39,7 +42,8 @@ protected:
     ~PeerTrust() override { ::unlink(path.c_str()); }
 
     bool is_open_with(mode_t mode, bool vanishes = false) {
-        UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+            client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);

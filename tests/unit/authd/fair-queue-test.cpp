@@ -11,7 +11,8 @@ class FairQueueTest : public testing::Test {
 protected:
     // Pushes a job that writes its name into `ran`; false if it found no place.
     bool push(std::uint64_t network, Standing standing, const std::string& name) {
-        auto pushed = queue.push(network, standing, {[this, name] { ran += name + " "; }, [this, name] { refused += name + " "; }});
+        auto pushed = queue.push(network, standing,
+                                 {[this, name] { ran += name + " "; }, [this, name] { refused += name + " "; }});
         if (pushed.displaced) pushed.displaced->refused();
         return pushed.accepted;
     }

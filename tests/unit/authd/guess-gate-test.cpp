@@ -10,8 +10,9 @@ using namespace std::chrono_literals;
 class GuessGateTest : public testing::Test {
 protected:
     bool enter(const std::string& ip, GuessGate::Rank rank = GuessGate::Rank::Other) {
-        return gate.enter(ip, rank, {[this, ip, rank] { started += rank == GuessGate::Rank::KnownGood ? "K" : ip.substr(0, 1); },
-                                     [this] { ++refused; }});
+        return gate.enter(ip, rank,
+                          {[this, ip, rank] { started += rank == GuessGate::Rank::KnownGood ? "K" : ip.substr(0, 1); },
+                           [this] { ++refused; }});
     }
     void run_for(std::chrono::milliseconds time) {
         loop.after(time, [this] { loop.stop(); });

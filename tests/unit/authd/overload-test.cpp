@@ -1,6 +1,6 @@
 // What AuthServer does when there is more to do than time: floods of guesses, databases that hang.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
-
 #include <poll.h>
 #include <sqlite3.h>
 #include <sys/socket.h>
@@ -11,8 +11,6 @@
 #include <fstream>
 #include <mutex>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "authd/server.h"
 #include "lib-base/log.h"
@@ -107,8 +105,9 @@ protected:
         std::ofstream(base) << "cheap:{PLAIN}secret\nslow:" << kSlowHash << "\n";
         sqlite3* db = nullptr;
         EXPECT_EQ(sqlite3_open((base + ".db").c_str(), &db), SQLITE_OK);
-        sqlite3_exec(db, "CREATE TABLE users (name TEXT, password TEXT); INSERT INTO users VALUES ('sqlite','{PLAIN}secret')",
-                     nullptr, nullptr, nullptr);
+        sqlite3_exec(
+            db, "CREATE TABLE users (name TEXT, password TEXT); INSERT INTO users VALUES ('sqlite','{PLAIN}secret')",
+            nullptr, nullptr, nullptr);
         sqlite3_close(db);
         std::ofstream(base + ".conf") << "driver = sqlite\nconnect = " << base
                                       << ".db\npassword_query = SELECT password FROM users WHERE name = '%u'\n";
@@ -209,7 +208,8 @@ TEST_F(OverloadTest, GuessesThatWereBegunBeforeTheFirstFailedAreHeldAtTheirNextM
     for (int i = 1; i <= 300; ++i) flood.send(fmt::format("AUTH\t{}\tPLAIN\tservice=imap\trip=10.0.0.1\n", i));
     for (int i = 1; i <= 300; ++i) EXPECT_TRUE(flood.line().starts_with("CONT\t"));
     for (int i = 1; i <= 300; ++i)
-        answers += fmt::format("CONT\t{}\t{}\n", i, base64_encode(std::string("\0cheap\0guess", 12) + std::to_string(i)));
+        answers +=
+            fmt::format("CONT\t{}\t{}\n", i, base64_encode(std::string("\0cheap\0guess", 12) + std::to_string(i)));
     flood.send(answers);
     EXPECT_EQ(flood.count_lines(500), 1);
     EXPECT_EQ(compared(), 1);
@@ -219,12 +219,15 @@ TEST_F(OverloadTest, GuessesOverAllServicesAndSocketsCountTogether) {
     add("passwd-file", base);
     start();
     Client imap(loop, *server, 1), smtp(loop, *server, 2);
-    imap.send("AUTH\t1\tPLAIN\tservice=imap\trip=10.0.0.1\tresp=" + base64_encode(std::string("\0cheap\0one", 10)) + "\n");
+    imap.send("AUTH\t1\tPLAIN\tservice=imap\trip=10.0.0.1\tresp=" + base64_encode(std::string("\0cheap\0one", 10)) +
+              "\n");
     EXPECT_TRUE(imap.line().starts_with("FAIL\t1"));
-    smtp.send("AUTH\t1\tPLAIN\tservice=smtp\trip=10.0.0.1\tresp=" + base64_encode(std::string("\0cheap\0two", 10)) + "\n");
+    smtp.send("AUTH\t1\tPLAIN\tservice=smtp\trip=10.0.0.1\tresp=" + base64_encode(std::string("\0cheap\0two", 10)) +
+              "\n");
     EXPECT_EQ(smtp.line(300), "(nothing)") << "held for what it did over IMAP";
     EXPECT_EQ(compared(), 1);
-    smtp.send("AUTH\t2\tPLAIN\tservice=smtp\trip=10.0.0.2\tresp=" + base64_encode(std::string("\0cheap\0secret", 13)) + "\n");
+    smtp.send("AUTH\t2\tPLAIN\tservice=smtp\trip=10.0.0.2\tresp=" + base64_encode(std::string("\0cheap\0secret", 13)) +
+              "\n");
     EXPECT_EQ(smtp.line(), "OK\t2\tuser=cheap") << "the neighbour is not";
 }
 

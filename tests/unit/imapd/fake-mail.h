@@ -124,7 +124,9 @@ public:
         if (name.is_inbox()) return inbox;
         return culver::fail(Error{ErrorCode::NotFound, "Mailbox doesn't exist: " + name.utf8(), ""});
     }
-    Result<std::shared_ptr<Mailbox>> open_for_delivery(const MailboxName& name, Create) override { return open_mailbox(name); }
+    Result<std::shared_ptr<Mailbox>> open_for_delivery(const MailboxName& name, Create) override {
+        return open_mailbox(name);
+    }
     Result<MailboxStatus> status(const MailboxName&) override { return inbox->status(); }
     culver::Status make_roots() override { return {}; }
     culver::Status create(const MailboxName&, std::string_view) override { return {}; }

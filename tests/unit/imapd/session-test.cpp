@@ -139,8 +139,8 @@ TEST(Session, AnswersInTheWordsThatClientsOfDovecotKnow) {
 
 TEST(Session, RefusesLinesWithoutATag) {
     Dialogue dialogue;
-    for (const std::string& line : std::vector<std::string>{"\r\n", "* NOOP\r\n", "+ NOOP\r\n", "a(b NOOP\r\n",
-                                                            std::string("\0 NOOP\r\n", 8)}) {
+    for (const std::string& line :
+         std::vector<std::string>{"\r\n", "* NOOP\r\n", "+ NOOP\r\n", "a(b NOOP\r\n", std::string("\0 NOOP\r\n", 8)}) {
         dialogue.send(line);
         EXPECT_TRUE(dialogue.read_until("* BAD").starts_with("* BAD Error in IMAP tag: Invalid tag (")) << line;
     }
@@ -235,7 +235,8 @@ TEST(Session, AppendsInOnePieceAndInMany) {
 
 TEST(Session, SwallowsAMessageForAMailboxThatIsNotThere) {
     Dialogue dialogue;
-    EXPECT_EQ(dialogue.ask("a", "APPEND nope {12+}\r\nb LOGOUT\r\nxx"), "a NO [TRYCREATE] Mailbox doesn't exist: nope.\r\n");
+    EXPECT_EQ(dialogue.ask("a", "APPEND nope {12+}\r\nb LOGOUT\r\nxx"),
+              "a NO [TRYCREATE] Mailbox doesn't exist: nope.\r\n");
     EXPECT_EQ(dialogue.ask("c", "NOOP"), "c OK NOOP completed.\r\n");
 }
 

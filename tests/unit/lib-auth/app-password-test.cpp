@@ -1,14 +1,13 @@
 #include "lib-auth/app-passwords/app-password.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <fstream>
 #include <set>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib-auth/app-passwords/app-password-file.h"
 #include "lib-auth/auth-engine.h"

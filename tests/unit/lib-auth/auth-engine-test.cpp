@@ -1,14 +1,11 @@
-#include <fmt/format.h>
-
 #include "lib-auth/auth-engine.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
-
 #include <fstream>
-
-#include <unistd.h>
 
 namespace culver {
 namespace {
@@ -224,8 +221,9 @@ TEST_F(AuthEngineTest, DropsAUserWithABadUid) {
 }  // namespace
 // Each database that is asked again for the new user may send it on: four times, not for ever.
 TEST_F(AuthEngineTest, LoginUserDoesNotGoRoundAndRound) {
-    settings.passdbs.push_back(passdb("a:{PLAIN}x::::::login_user=b\nb:{PLAIN}y::::::login_user=a\n"
-                                      "self:{PLAIN}x::::::login_user=self\nc:{PLAIN}x::::::login_user=end\nend:{PLAIN}z\n"));
+    settings.passdbs.push_back(
+        passdb("a:{PLAIN}x::::::login_user=b\nb:{PLAIN}y::::::login_user=a\n"
+               "self:{PLAIN}x::::::login_user=self\nc:{PLAIN}x::::::login_user=end\nend:{PLAIN}z\n"));
     settings.passdbs[0].result_success = "continue-ok";
     EXPECT_EQ(log_in("a", "x"), AuthResult::InternalFailure);
     EXPECT_EQ(log_in("self", "x"), AuthResult::InternalFailure);
@@ -246,7 +244,8 @@ TEST_F(AuthEngineTest, DelayUntilIsBounded) {
     EXPECT_GE(*request.delay_until, now + std::chrono::seconds(99));
     EXPECT_LT(*request.delay_until, now + std::chrono::seconds(106));
     EXPECT_EQ(log_in("past", "x"), AuthResult::Ok);
-    for (const char* user : {"far", "never", "most", "bad"}) EXPECT_EQ(log_in(user, "x"), AuthResult::UnknownUser) << user;
+    for (const char* user : {"far", "never", "most", "bad"})
+        EXPECT_EQ(log_in(user, "x"), AuthResult::UnknownUser) << user;
     EXPECT_EQ(log_in("chance", "x"), AuthResult::Ok);
     EXPECT_LE(*request.delay_until, std::chrono::system_clock::now() + std::chrono::minutes(5));
 }

@@ -1,10 +1,9 @@
 // The trail of a login: which database said what, and the line of the log.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
-
-#include <fmt/format.h>
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/login-trail.h"
@@ -59,7 +58,8 @@ protected:
 };
 
 TEST_F(TrailTest, SaysWhatEachDatabaseSaid) {
-    passdb("first", "alice:{PLAIN}one\nnet:{PLAIN}x::::::allow_nets=10.0.0.0/8\nno::\nodd:{NOSUCH}x\nf:{PLAIN}x::::::fail\n");
+    passdb("first",
+           "alice:{PLAIN}one\nnet:{PLAIN}x::::::allow_nets=10.0.0.0/8\nno::\nodd:{NOSUCH}x\nf:{PLAIN}x::::::fail\n");
     passdb("second", "alice:{PLAIN}two\n");
     EXPECT_EQ(log_in("alice", "one"), "passwd-file(first): matched");
     EXPECT_EQ(log_in("alice", "two"), "passwd-file(first): password mismatch; passwd-file(second): matched");
@@ -68,7 +68,8 @@ TEST_F(TrailTest, SaysWhatEachDatabaseSaid) {
     EXPECT_EQ(log_in("net", "x"),
               "passwd-file(first): allow_nets check failed: IP 192.0.2.1 not in 10.0.0.0/8; "
               "passwd-file(second): unknown user");
-    EXPECT_EQ(log_in("no", "x"), "passwd-file(first): password mismatch, none is stored; passwd-file(second): unknown user");
+    EXPECT_EQ(log_in("no", "x"),
+              "passwd-file(first): password mismatch, none is stored; passwd-file(second): unknown user");
     EXPECT_EQ(log_in("odd", "x"),
               "passwd-file(first): the stored password cannot be used (see the error above); "
               "passwd-file(second): unknown user");
@@ -81,10 +82,11 @@ TEST_F(TrailTest, SaysWhyADatabaseWasNotAsked) {
     passdb("b", "alice:{PLAIN}one\n").username_filter = "!alice";
     passdb("c", "alice:{PLAIN}one\n").skip = "unauthenticated";
     passdb("d", "alice:{PLAIN}one\n").result_success = "return-fail";
-    EXPECT_EQ(log_in("alice", "one"),
-              "passwd-file(a): not asked, its mechanisms leave this one out; passwd-file(b): not asked, its "
-              "username_filter leaves this user out; passwd-file(c): not asked, skip = unauthenticated; passwd-file(d): "
-              "matched (but by result_success of the last database nobody is let in)");
+    EXPECT_EQ(
+        log_in("alice", "one"),
+        "passwd-file(a): not asked, its mechanisms leave this one out; passwd-file(b): not asked, its "
+        "username_filter leaves this user out; passwd-file(c): not asked, skip = unauthenticated; passwd-file(d): "
+        "matched (but by result_success of the last database nobody is let in)");
     EXPECT_EQ(result, AuthResult::RuledOut);
 }
 
@@ -120,9 +122,10 @@ TEST_F(TrailTest, TheLineHasWhoWhereAndWhyButNoPassword) {
     passdb("users", "alice:{PLAIN}stored-secret\n");
     log_in("alice", "given-secret");
     request.session = "abc";
-    EXPECT_EQ(strip(login_refused_line(request)),
-              "Login refused: user=<alice>, service=imap, mech=PLAIN, rip=192.0.2.1, session=<abc>: passwd-file(users): "
-              "password mismatch");
+    EXPECT_EQ(
+        strip(login_refused_line(request)),
+        "Login refused: user=<alice>, service=imap, mech=PLAIN, rip=192.0.2.1, session=<abc>: passwd-file(users): "
+        "password mismatch");
     log_in("alice", "stored-secret");
     EXPECT_EQ(strip(login_accepted_line(request)),
               "Login accepted: user=<alice>, service=imap, mech=PLAIN, rip=192.0.2.1: passwd-file(users): matched");

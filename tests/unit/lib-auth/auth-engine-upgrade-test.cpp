@@ -1,5 +1,6 @@
 // Stored passwords that renew themselves at a login.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -8,8 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/passwd-file-store.h"
@@ -49,8 +48,9 @@ protected:
     UpgradeTest() {
         folder = std::filesystem::temp_directory_path() / fmt::format("culver-upgrade-{}", ::getpid());
         std::filesystem::create_directories(folder);
-        write("# users\nalice:{PLAIN}secret:1:1::/a::k=v\nbob:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=\n"
-              "any:::::::nopassword\ntrunc:{PLAIN-TRUNC}6-secret\nother:{PLAIN}secret::::::user=alice\n");
+        write(
+            "# users\nalice:{PLAIN}secret:1:1::/a::k=v\nbob:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=\n"
+            "any:::::::nopassword\ntrunc:{PLAIN-TRUNC}6-secret\nother:{PLAIN}secret::::::user=alice\n");
         settings.password_upgrade_scheme = "SHA256";
         PassDbSettings db;
         db.driver = "passwd-file";
@@ -93,12 +93,14 @@ TEST_F(UpgradeTest, AnotherSchemeIsStoredAnewAndTheLoginStillWorks) {
     ASSERT_EQ(::chmod(path().c_str(), 0640), 0);
     ASSERT_TRUE(log_in("alice", "secret"));
     engine->upgrade_password(request);
-    EXPECT_TRUE(read().starts_with("# users\nalice:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=:1:1::/a::k=v\nbob:"))
+    EXPECT_TRUE(
+        read().starts_with("# users\nalice:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=:1:1::/a::k=v\nbob:"))
         << read();
     struct stat st {};
     ASSERT_EQ(::stat(path().c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 07777, 0640u);
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1) << "nothing else is left in the folder";
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1)
+        << "nothing else is left in the folder";
     EXPECT_FALSE(log_in("alice", "secret")) << "it has the scheme now";
     EXPECT_FALSE(log_in("alice", "wrong"));
 }

@@ -1,9 +1,8 @@
 // pass_attrs and user_attrs: what Dovecot 2.3.19 makes of the same lists and the same entries.
-#include <gtest/gtest.h>
+#include "lib-auth/ldap/ldap-attributes.h"
 
 #include <fmt/format.h>
-
-#include "lib-auth/ldap/ldap-attributes.h"
+#include <gtest/gtest.h>
 
 namespace culver {
 namespace {
@@ -11,12 +10,9 @@ namespace {
 LdapAnswer alice() {
     LdapAnswer answer;
     answer.entry.dn = "uid=alice,ou=people,dc=example,dc=test";
-    answer.entry.attributes = {{"uid", {"alice"}},
-                               {"mail", {"alice@example.test", "alice2@example.test"}},
-                               {"uidNumber", {"5000"}},
-                               {"activePath", {"secondaryPath"}},
-                               {"secondaryPath", {"/p2"}},
-                               {"empty", {}}};
+    answer.entry.attributes = {{"uid", {"alice"}},         {"mail", {"alice@example.test", "alice2@example.test"}},
+                               {"uidNumber", {"5000"}},    {"activePath", {"secondaryPath"}},
+                               {"secondaryPath", {"/p2"}}, {"empty", {}}};
     answer.pointed["class"] = {"cn=gold", {{"quota", {"999"}}}};
     return answer;
 }

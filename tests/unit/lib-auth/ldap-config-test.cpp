@@ -1,7 +1,8 @@
+#include "lib-auth/ldap/ldap-config.h"
+
 #include <gtest/gtest.h>
 #include <ldap.h>
 
-#include "lib-auth/ldap/ldap-config.h"
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-auth/settings-file.h"
 
@@ -57,8 +58,8 @@ TEST(SettingsFile, IncludesOtherFilesAndNamesTheirLines) {
 TEST(LdapConfig, HasDovecotsDefaults) {
     auto config = parse_ldap_config("hosts = a b:390 [::1]:389 2001:db8::1\nbase = dc=x\n", "f");
     ASSERT_TRUE(config) << config.error().detail;
-    EXPECT_EQ(config->uris, (std::vector<std::string>{"ldap://a", "ldap://b:390", "ldap://[::1]:389",
-                                                      "ldap://[2001:db8::1]"}));
+    EXPECT_EQ(config->uris,
+              (std::vector<std::string>{"ldap://a", "ldap://b:390", "ldap://[::1]:389", "ldap://[2001:db8::1]"}));
     EXPECT_EQ(config->pass_filter, "(&(objectClass=posixAccount)(uid=%u))");
     EXPECT_EQ(config->user_filter, config->pass_filter);
     EXPECT_EQ(config->iterate_filter, "(objectClass=posixAccount)");
@@ -123,7 +124,8 @@ TEST(LdapConfig, NamesEveryMistakeAtOnceWithItsLine) {
     }
     auto many = parse_ldap_config("x = 1\ny = 2\n", "f");
     ASSERT_FALSE(many);
-    EXPECT_EQ(many.error().detail, "f:1: Unknown setting: x; f:2: Unknown setting: y; f: No uris or hosts set; f: No base given");
+    EXPECT_EQ(many.error().detail,
+              "f:1: Unknown setting: x; f:2: Unknown setting: y; f: No uris or hosts set; f: No base given");
 }
 
 TEST(LdapEscape, LeavesNothingThatMeansSomethingToAFilterOrADn) {

@@ -1,10 +1,10 @@
 // LdapPool while no server can be had; with real servers: tests/system/auth_ldap.py.
+#include "lib-auth/ldap/ldap-pool.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
-
-#include "lib-auth/ldap/ldap-pool.h"
 
 namespace culver {
 namespace {
@@ -65,7 +65,8 @@ TEST(LdapPool, NeverMakesMoreConnectionsThanItMay) {
         {"ldap://a"},
         [&](const std::string&) -> Result<std::unique_ptr<LdapConnection>> {
             int count = ++now;
-            for (int seen = most; seen < count && !most.compare_exchange_weak(seen, count);) {}
+            for (int seen = most; seen < count && !most.compare_exchange_weak(seen, count);) {
+            }
             std::this_thread::sleep_for(200ms);
             --now;
             return fail(ErrorCode::Unavailable, "away");

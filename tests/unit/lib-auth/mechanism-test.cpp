@@ -76,7 +76,8 @@ TEST(Mechanism, CramMd5ProvesThePassword) {
 SaslStep scram_login(std::string_view name, Digest kind, const std::string& entry, const std::string& password,
                      const std::string& header = "n,,", const std::string& user = "alice") {
     auto mechanism = make(name);
-    return ScramClient{.kind = kind, .password = password, .user = user, .header = header, .binding = {}}.log_in(*mechanism, entry);
+    return ScramClient{.kind = kind, .password = password, .user = user, .header = header, .binding = {}}.log_in(
+        *mechanism, entry);
 }
 
 TEST(Mechanism, ScramProvesThePasswordBothWays) {

@@ -35,14 +35,11 @@ struct Signer {
 
     explicit Signer(std::string name, int bits = 2048) : algorithm(std::move(name)) {
         std::string kind = algorithm.substr(0, 2);
-        if (kind == "HS")
-            secret = "not so secret";
-        else if (kind == "RS" || kind == "PS")
-            pair.reset(EVP_RSA_gen(static_cast<unsigned>(bits)));
+        if (kind == "HS") secret = "not so secret";
+        else if (kind == "RS" || kind == "PS") pair.reset(EVP_RSA_gen(static_cast<unsigned>(bits)));
         else if (kind == "ES")
             pair.reset(EVP_EC_gen(algorithm == "ES256" ? "P-256" : algorithm == "ES384" ? "P-384" : "P-521"));
-        else
-            pair.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+        else pair.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
     }
     const EVP_MD* digest() const {
         if (algorithm == "EDDSA") return nullptr;

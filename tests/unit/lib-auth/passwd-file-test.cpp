@@ -1,11 +1,10 @@
 #include "lib-auth/passwd-file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
-
-#include <unistd.h>
 
 namespace culver {
 namespace {
@@ -53,9 +52,10 @@ TEST(PasswdFile, NamesABadLineAndKeepsTheOthers) {
 }
 
 TEST(PasswdFile, DropsLinesOfAUserdbWithoutAUsableUidAndGid) {
-    std::string text = "good:x:5000:5000\nempty:x::::::\nshort:x\nzero:x:0:5000\nzerogid:x:5000:0\nname:x:daemon:daemon\n"
-                       "root:x:root:5000\nnosuch:x:no-such-user:5000\nnegative:x:-1:5000\nbig:x:4294967296:1\n"
-                       "zero:second:5000:5000\n";
+    std::string text =
+        "good:x:5000:5000\nempty:x::::::\nshort:x\nzero:x:0:5000\nzerogid:x:5000:0\nname:x:daemon:daemon\n"
+        "root:x:root:5000\nnosuch:x:no-such-user:5000\nnegative:x:-1:5000\nbig:x:4294967296:1\n"
+        "zero:second:5000:5000\n";
     auto table = PasswdFileTable::parse(text, PasswdFileUse::UserDb);
     for (const char* user : {"good", "empty", "short", "name"}) EXPECT_TRUE(table->find(user)) << user;
     for (const char* user : {"zerogid", "root", "nosuch", "negative", "big"}) EXPECT_FALSE(table->find(user)) << user;

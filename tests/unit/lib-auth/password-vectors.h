@@ -14,6 +14,7 @@ inline std::vector<PasswordVector> password_vectors() {
     using namespace std::string_literals;
     std::string kLong;
     for (int i = 0; i < 20; ++i) kLong += "abcdefghij";
+    // clang-format off
     return {
         {"secret", "{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$5nQARzTEkXaKhXnKGKQc5w$MxOoyU0ieb+hMZWtrzaVkeLJck2tUrIZR0OA9V4n+C0"},
         {"", "{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$4j+dHoWy7CLQY0uqeVioNQ$VxKQOKJQdnZX9CIWvv5rvuZKlblApw4dnpZx6uS1TpQ"},
@@ -144,6 +145,7 @@ inline std::vector<PasswordVector> password_vectors() {
         {"secret", "{PLAIN-MD5.B64}Xr4ilOzQ4PCOq3aQ0qbuaQ=="},
         {"secret", "{SSHA.HEX}8b24c11bf85dc24681da748c88ebd8f142995c2488649d3e"},
     };
+    // clang-format on
 }
 
 }  // namespace culver

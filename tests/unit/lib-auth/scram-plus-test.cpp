@@ -22,7 +22,8 @@ struct Server {
         }
         AuthSettings settings;
         settings.mechanisms = {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"};
-        if (offers_plus) settings.mechanisms.insert(settings.mechanisms.end(), {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"});
+        if (offers_plus)
+            settings.mechanisms.insert(settings.mechanisms.end(), {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"});
         return find_mechanism(name)->make(request, settings);
     }
 };
@@ -44,8 +45,10 @@ TEST(ScramPlus, OnlyTheRightFlagAndTheRightBindingLogIn) {
         {"a client that cannot bind", bound, plain, "n,,", "", true},
         {"could bind, nothing to bind to", unbound, plain, "y,,", "", true},
         {"could bind, -PLUS is not configured", without_plus, plain, "y,,", "", true},
-        {"could bind, did not see -PLUS", bound, plain, "y,,", "", false, "downgrade: SCRAM-SHA-256-PLUS was offered and not seen"},
-        {"another connection's exporter", bound, plus, exporter, std::string(32, 'X'), false, "invalid channel binding data"},
+        {"could bind, did not see -PLUS", bound, plain, "y,,", "", false,
+         "downgrade: SCRAM-SHA-256-PLUS was offered and not seen"},
+        {"another connection's exporter", bound, plus, exporter, std::string(32, 'X'), false,
+         "invalid channel binding data"},
         {"the other type's data", bound, plus, exporter, kEndPoint, false, "invalid channel binding data"},
         {"too little of it", bound, plus, exporter, kExporter.substr(0, 31), false, "invalid channel binding data"},
         {"nothing of it", bound, plus, exporter, "", false, "invalid channel binding data"},
@@ -55,11 +58,14 @@ TEST(ScramPlus, OnlyTheRightFlagAndTheRightBindingLogIn) {
          "channel binding type tls-unique cannot be had here"},
         {"no type", bound, plus, "p=,,", "", false},
         {"a type in capitals", bound, plus, "p=TLS-EXPORTER,,", kExporter, false},
-        {"-PLUS without a binding", bound, plus, "n,,", "", false, "the client binds to no channel, but chose a mechanism with -PLUS"},
-        {"-PLUS with y", bound, plus, "y,,", "", false, "the client binds to no channel, but chose a mechanism with -PLUS"},
+        {"-PLUS without a binding", bound, plus, "n,,", "", false,
+         "the client binds to no channel, but chose a mechanism with -PLUS"},
+        {"-PLUS with y", bound, plus, "y,,", "", false,
+         "the client binds to no channel, but chose a mechanism with -PLUS"},
         {"a binding without -PLUS", bound, plain, exporter, kExporter, false,
          "the client binds to a channel, but chose a mechanism without -PLUS"},
-        {"the server knows of none", unbound, plus, exporter, "", false, "channel binding type tls-exporter cannot be had here"},
+        {"the server knows of none", unbound, plus, exporter, "", false,
+         "channel binding type tls-exporter cannot be had here"},
         {"no flag", bound, plus, ",,", "", false, "invalid gs2 header"},
     };
     for (const auto& c : cases) {
@@ -73,13 +79,16 @@ TEST(ScramPlus, OnlyTheRightFlagAndTheRightBindingLogIn) {
 }
 
 TEST(ScramPlus, ServesBothHashesAndTheirStoredKeys) {
-    for (auto [name, kind] : {std::pair("SCRAM-SHA-1", schemes::Digest::Sha1), {"SCRAM-SHA-256", schemes::Digest::Sha256}}) {
+    for (auto [name, kind] :
+         {std::pair("SCRAM-SHA-1", schemes::Digest::Sha1), {"SCRAM-SHA-256", schemes::Digest::Sha256}}) {
         for (std::string scheme : {std::string("PLAIN"), std::string(name)}) {
             std::string entry = *generate_password(scheme, {"secret", "alice", {}});
             for (std::string password : {"secret", "wrong"}) {
                 auto mechanism = Server{}.make(std::string(name) + "-PLUS");
-                ScramClient client{.kind = kind, .password = password, .header = "p=tls-exporter,,", .binding = kExporter};
-                EXPECT_EQ(client.log_in(*mechanism, entry).kind, password == "secret" ? Kind::Success : Kind::Failure) << name;
+                ScramClient client{
+                    .kind = kind, .password = password, .header = "p=tls-exporter,,", .binding = kExporter};
+                EXPECT_EQ(client.log_in(*mechanism, entry).kind, password == "secret" ? Kind::Success : Kind::Failure)
+                    << name;
             }
         }
     }

@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-
-#include <unistd.h>
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/sql/sql-config.h"
@@ -266,7 +265,8 @@ TEST(RowCache, KeepsRowsOfOneStateOfTheFile) {
     cache.put("q", stamp, {{"a", "b"}}, now);
     EXPECT_EQ(cache.find("q", stamp, now), (SqlRow{{"a", "b"}}));
     EXPECT_EQ(cache.find("r", stamp, now), std::nullopt);
-    EXPECT_EQ(cache.find("q", stamp, now + std::chrono::milliseconds(1001)), std::nullopt) << "a query may know the time";
+    EXPECT_EQ(cache.find("q", stamp, now + std::chrono::milliseconds(1001)), std::nullopt)
+        << "a query may know the time";
     cache.put("q", stamp, {{"a", "b"}}, now);
     DatabaseStamp other = stamp;
     other.log.size = 1;

@@ -1,10 +1,9 @@
 #include "lib-auth/verdict-cache.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
-
-#include <unistd.h>
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/password-scheme.h"

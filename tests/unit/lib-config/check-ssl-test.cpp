@@ -51,14 +51,16 @@ TEST_F(CheckSsl, ClientCertificatesThatCannotWorkAreNamed) {
         {"ssl_verify_client_cert = yes\n", "ssl_verify_client_cert set, but ssl_ca not"},
         {"ssl_verify_client_cert = yes\nssl_ca = <a.pem\nssl_cert_username_field = nonsense\n",
          "Invalid cert_username_field: nonsense"},
-        {"auth_ssl_require_client_cert = yes\n", "auth_ssl_require_client_cert is set, but no client is asked for a certificate"},
+        {"auth_ssl_require_client_cert = yes\n",
+         "auth_ssl_require_client_cert is set, but no client is asked for a certificate"},
         {"ssl_verify_client_cert = yes\nssl_ca = <a.pem\nssl_cert_username_field = emailAddress\n", ""},
     };
     for (const auto& c : cases) {
         std::string out;
         auto s = settings("protocols = imap\nssl_cert = <a.pem\nssl_key = <a.key\n" + c.text);
         for (const auto& each : check_settings(*s))
-            if (each.text.find("cert_username") != each.text.npos || each.text.find("client") != each.text.npos) out += each.text;
+            if (each.text.find("cert_username") != each.text.npos || each.text.find("client") != each.text.npos)
+                out += each.text;
         EXPECT_EQ(out, c.finding);
     }
 }
@@ -80,7 +82,8 @@ TEST_F(CheckSsl, AnExpiredCertificateIsNamedAndOneThatIsAboutToBe) {
 TEST_F(CheckSsl, FilesOfTheWrongKindAreNamed) {
     make_pair("a", 100);
     EXPECT_NE(found("a.key", "a.key").find("2: Can't load SSL certificate (ssl_cert setting)"), std::string::npos);
-    EXPECT_NE(found("a.pem", "a.pem").find("3: Can't load SSL private key (ssl_key setting): there is no valid PEM private key"),
+    EXPECT_NE(found("a.pem", "a.pem")
+                  .find("3: Can't load SSL private key (ssl_key setting): there is no valid PEM private key"),
               std::string::npos);
 }
 

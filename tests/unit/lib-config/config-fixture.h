@@ -1,11 +1,12 @@
 // A folder of configuration files that goes away with the test.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
-#include <gtest/gtest.h>
 #include <string>
-#include <unistd.h>
 
 #include "lib-config/load.h"
 

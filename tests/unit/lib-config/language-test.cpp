@@ -136,7 +136,8 @@ TEST_F(Language, AMissingFileAndAnOpenSectionAreNamed) {
     EXPECT_EQ(format_diagnostic(loaded.diagnostics[0]), "open(" + options.path + ") failed: No such file or directory");
     loaded = load("namespace a {\n mailbox b {\n");
     EXPECT_EQ(format_diagnostic(loaded.diagnostics.at(0)), "Error in configuration file " + path("dovecot.conf") +
-              ": Missing '}' (section started at " + path("dovecot.conf") + ":2)");
+                                                               ": Missing '}' (section started at " +
+                                                               path("dovecot.conf") + ":2)");
 }
 
 TEST_F(Language, IncludesAreSortedRelativeAndLandWhereTheyStand) {

@@ -61,7 +61,9 @@ TEST_F(SettingsTest, OverridesReachScalarsPluginAndNamespaces) {
     auto s = settings(
         "mail_location = a\nnamespace inbox {\n inbox = yes\n}\nplugin {\n quota = x\n}\nprotocol imap {\n mail_uid = "
         "q\n}\n");
-    auto changed = s->with_overrides({{"mail", "maildir:/y"}, {"plugin/quota", "z"}, {"namespace/inbox/separator", "/"},
+    auto changed = s->with_overrides({{"mail", "maildir:/y"},
+                                      {"plugin/quota", "z"},
+                                      {"namespace/inbox/separator", "/"},
                                       {"mail_max_userip_connections", "3"}});
     ASSERT_TRUE(changed) << changed.error().detail;
     for (const auto& each : {*changed, (*changed)->for_filter({"imap", {}, {}, {}})}) {
@@ -146,7 +148,8 @@ TEST_F(SettingsTest, EverySettingHasAHelpLineAndAValidDefault) {
         }
     // Those of Dovecot 2.3 with Pigeonhole, and ours, whose help says so.
     std::size_t own = 0;
-    for (const auto& spec : block_spec(BlockKind::Root).settings) own += spec.help.find("Culver's own") != spec.help.npos;
+    for (const auto& spec : block_spec(BlockKind::Root).settings)
+        own += spec.help.find("Culver's own") != spec.help.npos;
     EXPECT_EQ(own, 3U);
     EXPECT_EQ(block_spec(BlockKind::Root).settings.size() - own, 314U);
 }

@@ -8,7 +8,8 @@ namespace culver {
 namespace {
 
 TEST(HeaderPeek, FindsFoldedFieldsInAnyCaseAndStopsAtTheBody) {
-    auto peek = peek_header("message-id:\r\n <a@b>\r\nSubject: one\r\n\ttwo\r\nFROM: A <a@x>\r\nSubject: second\r\n\r\nMessage-ID: <no>\r\n");
+    auto peek = peek_header(
+        "message-id:\r\n <a@b>\r\nSubject: one\r\n\ttwo\r\nFROM: A <a@x>\r\nSubject: second\r\n\r\nMessage-ID: <no>\r\n");
     EXPECT_EQ(peek.message_id, "<a@b>");
     EXPECT_EQ(peek.subject, "one two");
     EXPECT_EQ(peek.from, "A <a@x>");

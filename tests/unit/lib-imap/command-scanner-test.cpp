@@ -35,7 +35,8 @@ TEST(CommandScanner, TakesPipelinedCommandsAndBareLf) {
 }
 
 TEST(CommandScanner, ALiteralHeadInsideQuotesOrWithoutDigitsIsNone) {
-    for (auto line : {"a SELECT \"x {5}\r\n", "a SELECT {x}\r\n", "a SELECT {}\r\n", "a SELECT \"\\\"{5+}\r\n", "a x}\r\n"}) {
+    for (auto line :
+         {"a SELECT \"x {5}\r\n", "a SELECT {x}\r\n", "a SELECT {}\r\n", "a SELECT \"\\\"{5+}\r\n", "a x}\r\n"}) {
         CommandScanner scanner;
         EXPECT_EQ(scanner.scan(line).kind, Kind::Complete) << line;
     }
@@ -51,7 +52,8 @@ TEST(CommandScanner, StopsAtEachLimit) {
 
     CommandScanner literal(limits);
     EXPECT_EQ(literal.scan("a x {51+}\r\n").kind, Kind::LiteralTooLarge);
-    for (auto text : {"a x {18446744073709551616}\r\n", "a x {99999999999999999999999999}\r\n", "a x {18446744073709551615}\r\n"}) {
+    for (auto text :
+         {"a x {18446744073709551616}\r\n", "a x {99999999999999999999999999}\r\n", "a x {18446744073709551615}\r\n"}) {
         CommandScanner large(limits);
         EXPECT_EQ(large.scan(text).kind, Kind::LiteralTooLarge);
     }

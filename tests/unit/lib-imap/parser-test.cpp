@@ -152,7 +152,8 @@ TEST(Parser, ReadsDates) {
     EXPECT_EQ(in.date_time(), 1);
     EXPECT_EQ(in.date_time(), 837596665);
     EXPECT_TRUE(in.ok());
-    for (std::string text : {"32-Jan-2020", "30-Feb-2020", "1-Foo-2020", "1-Jan-20", "1-Jan-20200", "1 Jan 2020", "", "-"}) {
+    for (std::string text :
+         {"32-Jan-2020", "30-Feb-2020", "1-Foo-2020", "1-Jan-20", "1-Jan-20200", "1 Jan 2020", "", "-"}) {
         text = " \"" + text + "\"";
         Parser bad(text);
         bad.date("Invalid search date parameter");
@@ -197,7 +198,8 @@ TEST(CommandHead, SplitsTagNameAndArguments) {
         EXPECT_EQ(split_command(line).error, "Invalid command name") << line;
         EXPECT_TRUE(split_command(line).tag_is_valid);
     }
-    for (std::string_view line : {std::string_view(""), std::string_view("* NOOP"), std::string_view("+ NOOP"),
-                                  std::string_view("a(b NOOP"), std::string_view("a\0 NOOP", 7), std::string_view(" x")})
+    for (std::string_view line :
+         {std::string_view(""), std::string_view("* NOOP"), std::string_view("+ NOOP"), std::string_view("a(b NOOP"),
+          std::string_view("a\0 NOOP", 7), std::string_view(" x")})
         EXPECT_EQ(split_command(line).error, "Invalid tag") << line;
 }

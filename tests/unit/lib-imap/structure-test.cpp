@@ -1,5 +1,5 @@
-// ENVELOPE, BODY and BODYSTRUCTURE of the odd messages in tests/unit/lib-mail/corpus. What is expected was compared with
-// Dovecot's answers byte for byte (tests/protocol/structure-compare.py); CULVER_UPDATE_GOLDEN=1 writes it anew.
+// ENVELOPE, BODY and BODYSTRUCTURE of the odd messages in tests/unit/lib-mail/corpus. What is expected was compared
+// with Dovecot's answers byte for byte (tests/protocol/structure-compare.py); CULVER_UPDATE_GOLDEN=1 writes it anew.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +40,8 @@ std::string section(std::string_view message, std::string_view arguments) {
     const BodySection wanted = parse_body_section(in, "BODY");
     if (!in.ok()) return "error: " + in.error().text;
     const SectionRange range = find_section(MimeStructure::parse(message), wanted);
-    const bool filtered = wanted.what == BodySection::What::HeaderFields || wanted.what == BodySection::What::HeaderFieldsNot;
+    const bool filtered =
+        wanted.what == BodySection::What::HeaderFields || wanted.what == BodySection::What::HeaderFieldsNot;
     return wanted.label + " " + (filtered ? filter_header(range.of(message), wanted) : std::string(range.of(message)));
 }
 
@@ -88,7 +89,8 @@ TEST(Section, NamesPartsByDovecotsRules) {
         {"BODY[2.1.1]", "BODY[2.1.1] "},
         {"BODY[3]", "BODY[3] "},
         {"BODY[2.HEADER.FIELDS (to \"a b\")]<0.9>", "BODY[2.HEADER.FIELDS (TO \"A B\")]<0> To: x\n\r\n"},
-        {"BODY[HEADER.FIELDS.NOT (Subject)]", "BODY[HEADER.FIELDS.NOT (SUBJECT)] Content-Type: multipart/mixed; boundary=b\n\n"},
+        {"BODY[HEADER.FIELDS.NOT (Subject)]",
+         "BODY[HEADER.FIELDS.NOT (SUBJECT)] Content-Type: multipart/mixed; boundary=b\n\n"},
         {"BODY[MIME]", "error: Invalid BODY[..] section"},
         {"BODY[1.]", "error: Invalid BODY[..] section"},
         {"BODY[FOO]", "error: Invalid BODY[..] section"},

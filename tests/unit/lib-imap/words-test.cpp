@@ -7,16 +7,22 @@
 using namespace culver;
 
 TEST(SequenceSet, MergesSortsAndPrints) {
-    const std::pair<const char*, const char*> cases[] = {
-        {"1", "1"},         {"3,1,2", "1:3"},      {"5:1", "1:5"},         {"1:3,2:9,11", "1:9,11"}, {"*", "*"},
-        {"*:5", "5:*"},     {"1,7:*,9:*", "1,7:*"}, {"4294967295", "4294967295"}, {"1:4294967295", "1:4294967295"}};
+    const std::pair<const char*, const char*> cases[] = {{"1", "1"},
+                                                         {"3,1,2", "1:3"},
+                                                         {"5:1", "1:5"},
+                                                         {"1:3,2:9,11", "1:9,11"},
+                                                         {"*", "*"},
+                                                         {"*:5", "5:*"},
+                                                         {"1,7:*,9:*", "1,7:*"},
+                                                         {"4294967295", "4294967295"},
+                                                         {"1:4294967295", "1:4294967295"}};
     for (const auto& [text, printed] : cases) {
         const auto set = SequenceSet::parse(text);
         ASSERT_TRUE(set) << text;
         EXPECT_EQ(set->to_string(), printed);
     }
-    for (auto text : {"", "0", "1,", ",1", "1:", ":1", "1:2:3", "a", "1 2", "4294967296", "18446744073709551617", "+1", "1,,2",
-                      "**", "0:5", "-1"})
+    for (auto text : {"", "0", "1,", ",1", "1:", ":1", "1:2:3", "a", "1 2", "4294967296", "18446744073709551617", "+1",
+                      "1,,2", "**", "0:5", "-1"})
         EXPECT_FALSE(SequenceSet::parse(text)) << text;
 }
 
@@ -33,7 +39,8 @@ TEST(SequenceSet, StarMeansTheLargest) {
 
 TEST(SequenceSet, LimitsRangesAfterMerging) {
     std::string many, merging;
-    for (int i = 1; i <= 10001; ++i) many += (i > 1 ? "," : "") + std::to_string(i * 2), merging += (i > 1 ? "," : "") + std::to_string(i);
+    for (int i = 1; i <= 10001; ++i)
+        many += (i > 1 ? "," : "") + std::to_string(i * 2), merging += (i > 1 ? "," : "") + std::to_string(i);
     EXPECT_FALSE(SequenceSet::parse(many));
     EXPECT_EQ(SequenceSet::parse(merging)->to_string(), "1:10001");
 }
@@ -47,16 +54,35 @@ TEST(SequenceSet, GrowsInAnyOrder) {
 }
 
 TEST(ListPattern, MatchesAsLayersOfNames) {
-    struct { const char* pattern; const char* name; ListMatch match; } cases[] = {
-        {"*", "a/b", ListMatch::Yes},       {"%", "a", ListMatch::Yes},        {"%", "a/b", ListMatch::Parent},
-        {"a/%", "a", ListMatch::Children},  {"a/%", "a/b", ListMatch::Yes},    {"a/%", "a/b/c", ListMatch::Parent},
-        {"a*", "a", ListMatch::Yes},        {"a*", "b", ListMatch::No},        {"inbox", "INBOX", ListMatch::Yes},
-        {"inbox/x", "INBOX/x", ListMatch::Yes}, {"inboxa", "INBOXA", ListMatch::No}, {"%/b", "a", ListMatch::Children},
-        {"*b", "a", ListMatch::Children},   {"*%*%*", "a/b/c", ListMatch::Yes}, {"%b%/c", "abb/c", ListMatch::Yes},
-        {"", "a", ListMatch::No},           {"", "", ListMatch::Yes},          {"a/", "a", ListMatch::No},
-        {"a%c", "a/c", ListMatch::No},      {"a*c%e", "abc/cde", ListMatch::Yes}, {"a", "a/b", ListMatch::Parent},
+    struct {
+        const char* pattern;
+        const char* name;
+        ListMatch match;
+    } cases[] = {
+        {"*", "a/b", ListMatch::Yes},
+        {"%", "a", ListMatch::Yes},
+        {"%", "a/b", ListMatch::Parent},
+        {"a/%", "a", ListMatch::Children},
+        {"a/%", "a/b", ListMatch::Yes},
+        {"a/%", "a/b/c", ListMatch::Parent},
+        {"a*", "a", ListMatch::Yes},
+        {"a*", "b", ListMatch::No},
+        {"inbox", "INBOX", ListMatch::Yes},
+        {"inbox/x", "INBOX/x", ListMatch::Yes},
+        {"inboxa", "INBOXA", ListMatch::No},
+        {"%/b", "a", ListMatch::Children},
+        {"*b", "a", ListMatch::Children},
+        {"*%*%*", "a/b/c", ListMatch::Yes},
+        {"%b%/c", "abb/c", ListMatch::Yes},
+        {"", "a", ListMatch::No},
+        {"", "", ListMatch::Yes},
+        {"a/", "a", ListMatch::No},
+        {"a%c", "a/c", ListMatch::No},
+        {"a*c%e", "abc/cde", ListMatch::Yes},
+        {"a", "a/b", ListMatch::Parent},
     };
-    for (const auto& c : cases) EXPECT_EQ(match_list_pattern(c.pattern, c.name, '/'), c.match) << c.pattern << ' ' << c.name;
+    for (const auto& c : cases)
+        EXPECT_EQ(match_list_pattern(c.pattern, c.name, '/'), c.match) << c.pattern << ' ' << c.name;
 }
 
 TEST(ListPattern, BombsCostNothing) {
@@ -71,10 +97,28 @@ TEST(ListPattern, BombsCostNothing) {
 
 TEST(Writer, SpellsWordsAsDovecotDoes) {
     std::string out;
-    Writer(out).astring("INBOX").text(" ").astring("x*y").text(" ").astring("nil").text(" ").astring("").text(" ").astring("a b");
+    Writer(out)
+        .astring("INBOX")
+        .text(" ")
+        .astring("x*y")
+        .text(" ")
+        .astring("nil")
+        .text(" ")
+        .astring("")
+        .text(" ")
+        .astring("a b");
     EXPECT_EQ(out, "INBOX \"x*y\" \"nil\" \"\" \"a b\"");
     out.clear();
-    Writer(out).string("a\"b").text(" ").string("é").text(" ").nstring(std::nullopt).text(" ").nstring("").text(" ").quoted("a\"\\\r");
+    Writer(out)
+        .string("a\"b")
+        .text(" ")
+        .string("é")
+        .text(" ")
+        .nstring(std::nullopt)
+        .text(" ")
+        .nstring("")
+        .text(" ")
+        .quoted("a\"\\\r");
     EXPECT_EQ(out, "\"a\\\"b\" {2}\r\né NIL \"\" \"a\\\"\\\\ \"");
     out.clear();
     append_string(out, "\"\"\\\"\"");

@@ -14,8 +14,9 @@ std::string plain_crlf(std::string_view stored) {
     }
     return out;
 }
-const char* const kSamples[] = {"",       "\n",        "\r\n",       "\r",      "a",         "a\n",           "a\r\nb\nc",
-                                "\r\r\n", "\n\n\n\r\n", "x\n\ry\n\n", "\nlast", "no end\r", "a\nb\nc\nd\ne\n"};
+const char* const kSamples[] = {"",       "\n",        "\r\n",           "\r",         "a",
+                                "a\n",    "a\r\nb\nc", "\r\r\n",         "\n\n\n\r\n", "x\n\ry\n\n",
+                                "\nlast", "no end\r",  "a\nb\nc\nd\ne\n"};
 }  // namespace
 
 TEST(LineEndings, CrlfFormGivesEveryBareLfItsCr) {
@@ -51,7 +52,8 @@ TEST(LineEndings, PiecesJoinToTheWhole) {
         for (std::size_t step = 1; step < 4; ++step) {
             CrlfReader reader(sample);
             std::string out;
-            while (reader.read(out, step) > 0) {}
+            while (reader.read(out, step) > 0) {
+            }
             EXPECT_EQ(out, plain_crlf(sample));
             EXPECT_TRUE(reader.at_end());
         }

@@ -34,7 +34,11 @@ TEST(EncodedWords, AreDecodedAndJoined) {
 
 TEST(Charset, BadBytesBecomeReplacements) {
     EXPECT_EQ(to_utf8("iso-8859-15", "\xa4"), "€");
-    EXPECT_EQ(to_utf8("utf-8", "a\xff" "b"), "a\xef\xbf\xbd" "b");
+    EXPECT_EQ(to_utf8("utf-8",
+                      "a\xff"
+                      "b"),
+              "a\xef\xbf\xbd"
+              "b");
     EXPECT_EQ(to_utf8("shift_jis", "\x83\x65"), "テ");
     EXPECT_FALSE(to_utf8("klingon", "x"));
     EXPECT_FALSE(is_known_charset("utf-8//TRANSLIT"));
@@ -42,17 +46,24 @@ TEST(Charset, BadBytesBecomeReplacements) {
 }
 
 TEST(DateHeader, KnowsRealMail) {
-    struct { const char* value; std::int64_t seconds; int zone; } cases[] = {
-        {"Mon, 1 Jan 2024 10:00:00 +0200 (EET)", 1704096000, 120}, {"1 Jan 2024 10:00 -0730", 1704130200, -450},
-        {"Mon 1 Jan 2024 10:00:00 GMT", 1704103200, 0},            {"1 Jan 24 10:00:00 EST", 1704121200, -300},
-        {"Thu, (x) 1 (y) Jan 1970 00:00:00 +0000", 0, 0},          {"1 Jan 99 00:00:00 Z", 915148800, 0}};
+    struct {
+        const char* value;
+        std::int64_t seconds;
+        int zone;
+    } cases[] = {{"Mon, 1 Jan 2024 10:00:00 +0200 (EET)", 1704096000, 120},
+                 {"1 Jan 2024 10:00 -0730", 1704130200, -450},
+                 {"Mon 1 Jan 2024 10:00:00 GMT", 1704103200, 0},
+                 {"1 Jan 24 10:00:00 EST", 1704121200, -300},
+                 {"Thu, (x) 1 (y) Jan 1970 00:00:00 +0000", 0, 0},
+                 {"1 Jan 99 00:00:00 Z", 915148800, 0}};
     for (const auto& c : cases) {
         const auto date = parse_date_header(c.value);
         ASSERT_TRUE(date) << c.value;
         EXPECT_EQ(date->seconds, c.seconds) << c.value;
         EXPECT_EQ(date->zone_minutes, c.zone) << c.value;
     }
-    for (auto value : {"", "x", "Mon, Jan 2024", "32 Jan 2024 10:00:00", "1 Foo 2024 10:00:00", "1 Jan 2024 25:00:00", "1 Jan 2024"})
+    for (auto value :
+         {"", "x", "Mon, Jan 2024", "32 Jan 2024 10:00:00", "1 Foo 2024 10:00:00", "1 Jan 2024 25:00:00", "1 Jan 2024"})
         EXPECT_FALSE(parse_date_header(value)) << value;
     EXPECT_EQ(parse_date_header("1 Feb 2020 02:00 +0500")->written_day(), days_from_civil(2020, 2, 1));
 }
@@ -107,11 +118,22 @@ TEST(TextSearch, ReadsWhatAPersonReads) {
 }
 
 TEST(BaseSubject, LosesWhatRepliesAndListsAdd) {
-    struct { const char* value; const char* text; bool reply; } cases[] = {
-        {"Hello", "HELLO", false},           {"Re: Hello", "HELLO", true},        {"RE : [list] Fwd: hello (fwd)", "HELLO", true},
-        {"[list] Re: [x] a  b", "A B", true}, {"Re[2]: a", "A", true},             {"[fwd: Re: a]", "A", true},
-        {"[only]", "[ONLY]", false},          {"=?utf-8?q?Re=3A_x?=", "X", true},  {"", "", false},
-        {"Re:", "", true},                    {"Reply: x", "REPLY: X", false},     {"[a] b", "B", false}};
+    struct {
+        const char* value;
+        const char* text;
+        bool reply;
+    } cases[] = {{"Hello", "HELLO", false},
+                 {"Re: Hello", "HELLO", true},
+                 {"RE : [list] Fwd: hello (fwd)", "HELLO", true},
+                 {"[list] Re: [x] a  b", "A B", true},
+                 {"Re[2]: a", "A", true},
+                 {"[fwd: Re: a]", "A", true},
+                 {"[only]", "[ONLY]", false},
+                 {"=?utf-8?q?Re=3A_x?=", "X", true},
+                 {"", "", false},
+                 {"Re:", "", true},
+                 {"Reply: x", "REPLY: X", false},
+                 {"[a] b", "B", false}};
     for (const auto& c : cases) {
         const BaseSubject subject = base_subject(c.value);
         EXPECT_EQ(subject.text, c.text) << c.value;

@@ -50,13 +50,16 @@ inline X509* read_certificate(const Pair& pair) {
 inline void add_name(X509* certificate, const char* field, const std::string& text) {
     if (!text.empty())
         X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), field, MBSTRING_UTF8,
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()), -1, 0);
+                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()),
+                                   -1, 0);
 }
 
 inline Pair issue(const Subject& subject) {
     static long serial = 1;
     const std::string type = subject.key_type;
-    EVP_PKEY* key = type == "RSA" ? EVP_RSA_gen(2048) : type == "EC" ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(nullptr, nullptr, type.c_str());
+    EVP_PKEY* key = type == "RSA"  ? EVP_RSA_gen(2048)
+                    : type == "EC" ? EVP_EC_gen("P-256")
+                                   : EVP_PKEY_Q_keygen(nullptr, nullptr, type.c_str());
     X509* certificate = X509_new();
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
@@ -65,7 +68,8 @@ inline Pair issue(const Subject& subject) {
     X509_set_pubkey(certificate, key);
     add_name(certificate, "CN", subject.common_name);
     add_name(certificate, "emailAddress", subject.email);
-    X509_EXTENSION* basic = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, subject.may_sign ? "critical,CA:TRUE" : "CA:FALSE");
+    X509_EXTENSION* basic = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints,
+                                                subject.may_sign ? "critical,CA:TRUE" : "CA:FALSE");
     X509_add_ext(certificate, basic, -1);
     X509_EXTENSION_free(basic);
     if (subject.issuer) {

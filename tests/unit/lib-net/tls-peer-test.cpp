@@ -140,7 +140,8 @@ TEST_F(TlsPeer, BothEndsExportTheSameAndEachConnectionItsOwn) {
     EXPECT_FALSE(old.server->tls_exporter());
     EXPECT_FALSE(old.server->tls_server_end_point());
     auto pair = socket_pair(SOCK_STREAM, Blocking::No);
-    EXPECT_FALSE(TlsStream(*TlsContext::create(options_for(own)), pair->first.get()).tls_exporter()) << "no handshake yet";
+    EXPECT_FALSE(TlsStream(*TlsContext::create(options_for(own)), pair->first.get()).tls_exporter())
+        << "no handshake yet";
 }
 
 TEST_F(TlsPeer, TheServersEndPointIsTheHashOfTheCertificateThatTheClientSaw) {

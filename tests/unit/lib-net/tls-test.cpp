@@ -66,14 +66,17 @@ TEST(Tls, WhatIsWrongWithTheSettingsIsNamed) {
     } cases[] = {
         {"other key", [&](TlsServerOptions& o) { o.key = SecretString(b.key); },
          "Can't load SSL private key (ssl_key setting): Key is for a different cert than ssl_cert"},
-        {"no certificate", [](TlsServerOptions& o) { o.certificate = "rubbish"; }, "Can't load SSL certificate (ssl_cert setting)"},
-        {"no key", [](TlsServerOptions& o) { o.key = SecretString("rubbish"); }, "Can't load SSL private key (ssl_key setting)"},
+        {"no certificate", [](TlsServerOptions& o) { o.certificate = "rubbish"; },
+         "Can't load SSL certificate (ssl_cert setting)"},
+        {"no key", [](TlsServerOptions& o) { o.key = SecretString("rubbish"); },
+         "Can't load SSL private key (ssl_key setting)"},
         {"version", [](TlsServerOptions& o) { o.min_protocol = "SSLv9"; }, "ssl_min_protocol: 'SSLv9'"},
         {"ciphers", [](TlsServerOptions& o) { o.cipher_list = "NOSUCH"; }, "ssl_cipher_list"},
         {"curves", [](TlsServerOptions& o) { o.curve_list = "NOSUCH"; }, "ssl_curve_list"},
         {"dh", [](TlsServerOptions& o) { o.dh = "rubbish"; }, "ssl_dh"},
         {"ca", [](TlsServerOptions& o) { o.client_ca = "rubbish"; }, "ssl_ca"},
-        {"user name field", [](TlsServerOptions& o) { o.cert_username_field = "nonsense"; }, "Invalid cert_username_field: nonsense"},
+        {"user name field", [](TlsServerOptions& o) { o.cert_username_field = "nonsense"; },
+         "Invalid cert_username_field: nonsense"},
     };
     for (auto& c : cases) {
         TlsServerOptions options = options_for(a);

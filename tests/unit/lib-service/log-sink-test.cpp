@@ -34,8 +34,10 @@ TEST_F(LogSinkTest, FilesHaveATimestampAndALevelBehindThePrefix) {
     (*writer)->write(LogLevel::Info, "imap-login: Login: user=<bob>");
     (*writer)->write(LogLevel::Error, "imap(bob)<1><x>: cannot open: /a: no");
     const std::string text = *read_file(path("log"));
-    EXPECT_TRUE(std::regex_match(text, std::regex("[A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d imap-login: Info: Login: user=<bob>\n"
-                                                  "[A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d imap\\(bob\\)<1><x>: Error: cannot open: /a: no\n")))
+    EXPECT_TRUE(std::regex_match(
+        text,
+        std::regex("[A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d imap-login: Info: Login: user=<bob>\n"
+                   "[A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d imap\\(bob\\)<1><x>: Error: cannot open: /a: no\n")))
         << text;
     struct stat st;
     ASSERT_EQ(::stat(path("log").c_str(), &st), 0);

@@ -71,7 +71,8 @@ TEST(HandoverReply, BothAnswersComeBackAsTheyWent) {
 }
 
 TEST(HandoverReply, RubbishIsAnError) {
-    for (auto line : {"", "OK", "OK \n", "OK x\n", "OK -1\n", "NO\n", "FAIL\n", "OKAY 1\n"}) EXPECT_FALSE(HandoverReply::parse(line)) << line;
+    for (auto line : {"", "OK", "OK \n", "OK x\n", "OK -1\n", "NO\n", "FAIL\n", "OKAY 1\n"})
+        EXPECT_FALSE(HandoverReply::parse(line)) << line;
 }
 
 }  // namespace

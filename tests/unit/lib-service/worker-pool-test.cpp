@@ -27,7 +27,8 @@ namespace {
         if (message->kind == WorkerChannel::Message::Kind::Reload) continue;
         if (message->bytes == "die") ::raise(SIGKILL);
         if (!message->fds.empty()) (void)!::write(message->fds[0].get(), message->bytes.data(), message->bytes.size());
-        (void)(*channel)->send(message->bytes == "greeting?" ? (*channel)->settings()->string("login_greeting") : "done");
+        (void)(*channel)->send(message->bytes == "greeting?" ? (*channel)->settings()->string("login_greeting")
+                                                             : "done");
     }
 }
 // Before the first test, when every static object is there.
@@ -50,9 +51,7 @@ std::shared_ptr<const Settings> settings_with(const std::string& text) {
     return loaded.settings;
 }
 
-void pass_fd(const char* variable, int fd) {
-    ::setenv(variable, std::to_string(::fcntl(fd, F_DUPFD, 100)).c_str(), 1);
-}
+void pass_fd(const char* variable, int fd) { ::setenv(variable, std::to_string(::fcntl(fd, F_DUPFD, 100)).c_str(), 1); }
 
 // A service as the master would have started it; the test holds the master's ends.
 class WorkerPoolTest : public testing::Test {

@@ -15,7 +15,8 @@ TEST(CommandLine, SplitsVerbAndArguments) {
 }
 
 TEST(CommandLine, RefusesWhatIsNoText) {
-    for (std::string line : {"NOOP \xc3", "NOOP \xe2\x82", "VRFY \xf0\x9f", "EHLO x\xc3", "FO1", "NOOP\rNOOP", "NOOP a\x7f", "LHLO\tx"})
+    for (std::string line :
+         {"NOOP \xc3", "NOOP \xe2\x82", "VRFY \xf0\x9f", "EHLO x\xc3", "FO1", "NOOP\rNOOP", "NOOP a\x7f", "LHLO\tx"})
         EXPECT_FALSE(parse_command_line(line)) << line;
     EXPECT_FALSE(parse_command_line(std::string("NOOP \0", 6)));
     EXPECT_TRUE(parse_command_line("MAIL FROM:<\xc3\xbc@b>"));
@@ -25,10 +26,19 @@ TEST(Path, IsReadAsDovecotReadsIt) {
     struct {
         const char *text, *address;
     } cases[] = {
-        {"<a@b>", "a@b"}, {"<>", ""}, {"<@a,@b:x@y>", "x@y"}, {"<x>", "x"}, {"<\"a b\"@c>", "\"a b\"@c"},
-        {"<\"\"@x>", "\"\"@x"}, {"<\"alice\"@x>", "alice@x"}, {"<a@[127.0.0.1]>", "a@[127.0.0.1]"},
-        {"<a@[IPv6:::1]>", "a@[IPv6:::1]"}, {"<.a..b@c..d>", ".a..b@c..d"}, {"<a@>", "a"},
-        {"<\"q\\\"u\\\\\"@x>", "\"q\\\"u\\\\\"@x"}, {"<\xc3\xbc@\xc3\xa4>", "\xc3\xbc@\xc3\xa4"},
+        {"<a@b>", "a@b"},
+        {"<>", ""},
+        {"<@a,@b:x@y>", "x@y"},
+        {"<x>", "x"},
+        {"<\"a b\"@c>", "\"a b\"@c"},
+        {"<\"\"@x>", "\"\"@x"},
+        {"<\"alice\"@x>", "alice@x"},
+        {"<a@[127.0.0.1]>", "a@[127.0.0.1]"},
+        {"<a@[IPv6:::1]>", "a@[IPv6:::1]"},
+        {"<.a..b@c..d>", ".a..b@c..d"},
+        {"<a@>", "a"},
+        {"<\"q\\\"u\\\\\"@x>", "\"q\\\"u\\\\\"@x"},
+        {"<\xc3\xbc@\xc3\xa4>", "\xc3\xbc@\xc3\xa4"},
     };
     for (auto& c : cases) {
         auto path = parse_path(c.text, NullPath::Allowed, 1024);
@@ -107,15 +117,17 @@ TEST(RcptParameters, NotifyAndOrcpt) {
     ASSERT_TRUE(rcpt);
     EXPECT_TRUE(rcpt->notify_success && rcpt->notify_delay && !rcpt->notify_failure && !rcpt->notify_never);
     EXPECT_EQ(rcpt->original_recipient, "Bob@example.org");
-    for (const char* bad : {"TO:<a@b> NOTIFY=NEVER,SUCCESS", "TO:<a@b> NOTIFY=", "TO:<a@b> ORCPT=x", "TO:<a@b> ORCPT=;x",
-                            "TO:<a@b> ORCPT=rfc822;a+0Ab", "TO:<a@b> ORCPT=rfc822;a+FF", "TO:<a@b> SIZE=1", "FROM:<a@b>"})
+    for (const char* bad :
+         {"TO:<a@b> NOTIFY=NEVER,SUCCESS", "TO:<a@b> NOTIFY=", "TO:<a@b> ORCPT=x", "TO:<a@b> ORCPT=;x",
+          "TO:<a@b> ORCPT=rfc822;a+0Ab", "TO:<a@b> ORCPT=rfc822;a+FF", "TO:<a@b> SIZE=1", "FROM:<a@b>"})
         EXPECT_FALSE(parse_rcpt(bad, {})) << bad;
 }
 
 TEST(Bdat, SizesAreStrict) {
     EXPECT_EQ(parse_bdat("22")->size, 22u);
     EXPECT_TRUE(parse_bdat("0 last")->last);
-    for (const char* bad : {"", "x", "-1", "1 2", "1 LAST x", "18446744073709551616"}) EXPECT_FALSE(parse_bdat(bad)) << bad;
+    for (const char* bad : {"", "x", "-1", "1 2", "1 LAST x", "18446744073709551616"})
+        EXPECT_FALSE(parse_bdat(bad)) << bad;
 }
 
 TEST(Detail, IsCutAtTheFirstOfManyDelimiters) {

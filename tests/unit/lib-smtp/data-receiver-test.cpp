@@ -46,7 +46,8 @@ TEST(DataReceiver, OnlyCrlfDotCrlfEndsTheDataWhateverTheChunks) {
         {"CR CRLF dot CRLF", "a\r\r\n.\r\n", "a\r\r\n", true},
         {"LF CRLF dot CRLF", "a\n\r\n.\r\n", "a\n\r\n", true},
         {"LF dot CR LF at the very beginning", "\n.\r\n\r\n.\r\n", "\n.\r\n\r\n", true},
-        {"NUL around the dot", std::string("a\r\n\0.\r\n.\0\r\n.\r\n", 14), std::string("a\r\n\0.\r\n\0\r\n", 10), true},
+        {"NUL around the dot", std::string("a\r\n\0.\r\n.\0\r\n.\r\n", 14), std::string("a\r\n\0.\r\n\0\r\n", 10),
+         true},
         {"an unfinished one", "a\r\n.\r", "a\r\n", false},
     };
     for (const Case& c : cases)

@@ -27,7 +27,8 @@ public:
     void message_end(MessageOutcome outcome) override {
         std::vector<SmtpReply> replies;
         for (int i = 0; i < recipients; ++i)
-            replies.push_back(outcome == MessageOutcome::Complete ? SmtpReply{250, "2.0.0 Saved"} : SmtpReply{552, "5.3.4 Too large"});
+            replies.push_back(outcome == MessageOutcome::Complete ? SmtpReply{250, "2.0.0 Saved"}
+                                                                  : SmtpReply{552, "5.3.4 Too large"});
         if (outcome == MessageOutcome::Complete) messages.push_back(message);
         dialogue->finish_data(replies);
     }
@@ -64,9 +65,10 @@ protected:
 };
 
 TEST_F(Dialogue, APostfixSessionInOneWrite) {
-    EXPECT_EQ(say("LHLO c\r\nMAIL FROM:<s@x>\r\nRCPT TO:<a@x>\r\nRCPT TO:<nobody@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"),
-              "250-mail.test\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"
-              "250-SIZE 268435456\r\n250 SMTPUTF8\r\n250 2.1.0 OK\r\n250 2.1.5 OK\r\n550 5.1.1 unknown\r\n250 2.1.5 OK\r\n354 OK\r\n");
+    EXPECT_EQ(
+        say("LHLO c\r\nMAIL FROM:<s@x>\r\nRCPT TO:<a@x>\r\nRCPT TO:<nobody@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"),
+        "250-mail.test\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"
+        "250-SIZE 268435456\r\n250 SMTPUTF8\r\n250 2.1.0 OK\r\n250 2.1.5 OK\r\n550 5.1.1 unknown\r\n250 2.1.5 OK\r\n354 OK\r\n");
     EXPECT_EQ(say("Subject: x\r\n\r\n..y\r\n.\r\nQUIT\r\n"), "250 2.0.0 Saved\r\n250 2.0.0 Saved\r\n221 2.0.0 Bye\r\n");
     ASSERT_EQ(recorder.messages.size(), 1u);
     EXPECT_EQ(recorder.messages[0], "Subject: x\r\n\r\n.y\r\n");
@@ -81,7 +83,8 @@ TEST_F(Dialogue, StateErrorsAreDovecots) {
     EXPECT_EQ(say("MAIL FROM:<s@x>\r\nMAIL FROM:<s@x>\r\n"), "250 2.1.0 OK\r\n503 5.5.0 MAIL already given\r\n");
     EXPECT_EQ(say("DATA\r\n"), "503 5.5.0 No valid recipients\r\n");
     EXPECT_EQ(say("BDAT 3\r\nabcRSET\r\n"), "503 5.5.0 No valid recipients\r\n250 2.0.0 OK\r\n");
-    EXPECT_EQ(say("VRFY x\r\nHELP\r\nEHLO x\r\n"), "252 2.3.3 Try RCPT instead\r\n500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n");
+    EXPECT_EQ(say("VRFY x\r\nHELP\r\nEHLO x\r\n"),
+              "252 2.3.3 Try RCPT instead\r\n500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n");
 }
 
 TEST_F(Dialogue, TheEleventhBadCommandEnds) {

@@ -3,8 +3,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <chrono>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <random>
 #include <sstream>
@@ -136,15 +136,13 @@ TEST_F(DamageTest, TheUidlistIsMissingTornOrRubbishButTheIndexKnows) {
 }
 
 TEST_F(DamageTest, WithoutAnIndexATornUidlistKeepsWhatItSays) {
-    for (const char* file : {"culver.index", "culver.index.log"})
-        ::unlink((root_ + "/INBOX/" + file).c_str());
+    for (const char* file : {"culver.index", "culver.index.log"}) ::unlink((root_ + "/INBOX/" + file).c_str());
     write("INBOX/dovecot-uidlist", read("INBOX/dovecot-uidlist") + "17 :1700000000.torn-of");
     expect_nothing_lost("torn uidlist");
 }
 
 TEST_F(DamageTest, AUidlistOfVersionOneIsRead) {
-    for (const char* file : {"culver.index", "culver.index.log"})
-        ::unlink((root_ + "/INBOX/" + file).c_str());
+    for (const char* file : {"culver.index", "culver.index.log"}) ::unlink((root_ + "/INBOX/" + file).c_str());
     std::string text = read("INBOX/dovecot-uidlist"), old = "1 " + std::to_string(uid_validity_) + " 10\n";
     std::istringstream lines(text);
     std::string line;

@@ -1,10 +1,9 @@
 // A Maildir in a temporary directory, and short ways to use it.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <dirent.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

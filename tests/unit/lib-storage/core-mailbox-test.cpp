@@ -231,14 +231,12 @@ TEST_F(MailboxTest, SubscribersAreCalledForChangesOfOtherProcesses) {
     auto other = stranger.open(paths(), options());
     ASSERT_TRUE(other);
     deliver(**other, "a\n");
-    for (int i = 0; i < 100 && calls == 0; ++i)
-        ::usleep(10000);
+    for (int i = 0; i < 100 && calls == 0; ++i) ::usleep(10000);
     EXPECT_EQ(calls, 1);
     auto session = view(*mailbox);
     sync(*session);
     drop_file("new", "1700000002.V1I2M3.host");
-    for (int i = 0; i < 100 && calls == 1; ++i)
-        ::usleep(10000);
+    for (int i = 0; i < 100 && calls == 1; ++i) ::usleep(10000);
     EXPECT_EQ(calls, 2);
 }
 
@@ -280,8 +278,7 @@ TEST_F(MailboxTest, KeywordsPastThe26thSurviveTheLossOfTheIndex) {
     auto mailbox = open();
     append(*mailbox, "a\n", {}, 2);
     std::vector<std::string> names;
-    for (int i = 0; i < 40; ++i)
-        names.push_back("kw" + std::to_string(i));
+    for (int i = 0; i < 40; ++i) names.push_back("kw" + std::to_string(i));
     store(*mailbox, {{1}}, FlagOperation::Add, 0, names);
     auto first = mailbox->keywords();
     EXPECT_EQ(first, names);
@@ -336,8 +333,7 @@ TEST_F(MailboxTest, ABigMessageThatIsCutWhileItIsReadEndsInZeros) {
     ASSERT_TRUE(file);
     ASSERT_EQ(::truncate((root_ + "/INBOX/cur/" + files("cur")[0]).c_str(), 10), 0);
     std::size_t sum = 0;
-    for (char c : (*file)->bytes())
-        sum += c == 'x' ? 1 : 0;
+    for (char c : (*file)->bytes()) sum += c == 'x' ? 1 : 0;
     EXPECT_LE(sum, 4096U);
 }
 

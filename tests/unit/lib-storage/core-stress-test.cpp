@@ -100,10 +100,8 @@ TEST_F(StressTest, ThreadsOnOneMailboxDoNotDisturbEachOther) {
     make("Other");
     auto mailbox = open(), other = open("Other");
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < 4; ++i)
-        threads.emplace_back([&, i] { work(*mailbox, *other, i, 60); });
-    for (auto& thread : threads)
-        thread.join();
+    for (unsigned i = 0; i < 4; ++i) threads.emplace_back([&, i] { work(*mailbox, *other, i, 60); });
+    for (auto& thread : threads) thread.join();
     mailbox.reset();
     other.reset();
     expect_consistent();
@@ -173,7 +171,7 @@ TEST_F(StressTest, ProcessesOnOneMailboxDoNotDisturbEachOther) {
 TEST_F(StressTest, KillingAProcessAtAnyMomentLosesNothingThatWasAcknowledged) {
     cache_.reset();
     std::map<std::uint32_t, std::string> alive;  // uid -> id
-    std::map<std::uint32_t, int> flagged;  // uid -> with keyword
+    std::map<std::uint32_t, int> flagged;        // uid -> with keyword
     std::set<std::uint32_t> dead, doomed;
     std::mt19937 random(7);
     const char* rounds_text = std::getenv("CULVER_KILL_ROUNDS");

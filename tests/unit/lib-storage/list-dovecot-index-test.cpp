@@ -56,7 +56,8 @@ TEST(DovecotIndex, NothingThereIsNotFound) {
 
 TEST(DovecotIndex, FilesCutOffOrFlippedAnywhereDoNoHarm) {
     const std::string index = data("dovecot.index"), log = data("dovecot.index.log");
-    for (std::size_t size = 0; size < index.size(); size += 3) (void)parse_dovecot_index(index.substr(0, size), log, "");
+    for (std::size_t size = 0; size < index.size(); size += 3)
+        (void)parse_dovecot_index(index.substr(0, size), log, "");
     for (std::size_t size = 0; size < log.size(); size += 7) (void)parse_dovecot_index(index, log.substr(0, size), "");
     for (std::size_t at = 0; at < index.size(); ++at) {
         std::string broken = index;

@@ -19,7 +19,8 @@ class Layouts : public ::testing::TestWithParam<FolderLayoutKind> {
 protected:
     void SetUp() override {
         // In memory where there is such a place: thousands of directories are made here.
-        std::string name = std::filesystem::is_directory("/dev/shm") ? "/dev/shm/culver-layout-XXXXXX" : "/tmp/culver-layout-XXXXXX";
+        std::string name =
+            std::filesystem::is_directory("/dev/shm") ? "/dev/shm/culver-layout-XXXXXX" : "/tmp/culver-layout-XXXXXX";
         ASSERT_TRUE(::mkdtemp(name.data()));
         top_ = name;
         fs::create_directory(root());
@@ -151,7 +152,9 @@ TEST_P(Layouts, OddEntriesAreNoFoldersAndHangNobody) {
     std::ofstream(prefix + "file") << "x";
     fs::create_directory_symlink(root(), prefix + "loop");
     fs::create_symlink("nowhere", prefix + "dangling");
-    fs::create_directory(prefix + "control\x01" "byte");
+    fs::create_directory(prefix +
+                         "control\x01"
+                         "byte");
     fs::create_directory(root() + "/culver.tmp.delete.1.x");
     if (is_maildir_plus_plus()) fs::create_directory(root() + "/..odd");
     Names names = scan();

@@ -6,7 +6,8 @@
 using namespace culver;
 
 TEST(MailLocation, OptionsAndHomeAreUnderstood) {
-    const auto location = parse_mail_location("maildir:~/Maildir:INDEX=~/idx:CONTROL=/var/ctl:LAYOUT=fs:UTF-8:DIRNAME=mBoX", "/home/a");
+    const auto location =
+        parse_mail_location("maildir:~/Maildir:INDEX=~/idx:CONTROL=/var/ctl:LAYOUT=fs:UTF-8:DIRNAME=mBoX", "/home/a");
     ASSERT_TRUE(location) << location.error().detail;
     EXPECT_EQ(location->mail_root, "/home/a/Maildir");
     EXPECT_EQ(location->inbox, "/home/a/Maildir");
@@ -30,8 +31,9 @@ TEST(MailLocation, DefaultsAreTheMailRoot) {
 }
 
 TEST(MailLocation, WhatCannotBeMeantIsRefused) {
-    for (const char* text : {"maildir:~/Maildir", "foo:/x", "mbox:~/mail", "maildir:", "maildir:/x:LAYOUT=odd", "maildir:/x:FOO=1",
-                             "maildir:rel", "maildir:/x:DIRNAME=../x", "maildir:/x:SUBSCRIPTIONS=a/b"})
+    for (const char* text :
+         {"maildir:~/Maildir", "foo:/x", "mbox:~/mail", "maildir:", "maildir:/x:LAYOUT=odd", "maildir:/x:FOO=1",
+          "maildir:rel", "maildir:/x:DIRNAME=../x", "maildir:/x:SUBSCRIPTIONS=a/b"})
         EXPECT_FALSE(parse_mail_location(text, "")) << text;
 }
 

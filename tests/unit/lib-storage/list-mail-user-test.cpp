@@ -14,11 +14,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr char kPlain[] = "mail_location = maildir:~/Maildir\n"
-                          "namespace inbox {\n inbox = yes\n separator = /\n"
-                          " mailbox Drafts {\n special_use = \\Drafts\n }\n"
-                          " mailbox Sent {\n special_use = \\Sent\n auto = subscribe\n }\n"
-                          " mailbox Trash {\n special_use = \\Trash\n auto = create\n }\n}\n";
+constexpr char kPlain[] =
+    "mail_location = maildir:~/Maildir\n"
+    "namespace inbox {\n inbox = yes\n separator = /\n"
+    " mailbox Drafts {\n special_use = \\Drafts\n }\n"
+    " mailbox Sent {\n special_use = \\Sent\n auto = subscribe\n }\n"
+    " mailbox Trash {\n special_use = \\Trash\n auto = create\n }\n}\n";
 
 constexpr char kSeveral[] =
     "mail_location = maildir:~/Maildir\n"
@@ -34,7 +35,8 @@ class MailUserTest : public ::testing::Test {
 protected:
     void SetUp() override {
         // In memory where there is such a place: thousands of directories are made here.
-        std::string name = std::filesystem::is_directory("/dev/shm") ? "/dev/shm/culver-user-XXXXXX" : "/tmp/culver-user-XXXXXX";
+        std::string name =
+            std::filesystem::is_directory("/dev/shm") ? "/dev/shm/culver-user-XXXXXX" : "/tmp/culver-user-XXXXXX";
         ASSERT_TRUE(::mkdtemp(name.data()));
         home_ = name;
     }
@@ -183,7 +185,8 @@ TEST_F(MailUserTest, AMailboxMadeAgainGetsANewUidValidity) {
 }
 
 TEST_F(MailUserTest, NamesLeadNowhereElse) {
-    for (const char* location : {"mail_location = maildir:~/Maildir\n", "mail_location = maildir:~/Maildir:LAYOUT=fs\n"}) {
+    for (const char* location :
+         {"mail_location = maildir:~/Maildir\n", "mail_location = maildir:~/Maildir:LAYOUT=fs\n"}) {
         open(location);
         ASSERT_TRUE(user_->open_mailbox(name("INBOX")));
         for (const char* bad : {"../x", "..", "a/../../x", "/etc", "./x", "x/.", "~root", "a//b"}) {
@@ -217,7 +220,8 @@ TEST_F(MailUserTest, SeveralNamespacesShareOneNameSpace) {
               "Can't rename mailboxes across specified storages.");
     for (const char* box : {"INBOX.foo", "Public.x.y", "Archive.2024", "Hid.h"})
         ASSERT_TRUE(user_->subscribe(name(box), true)) << box;
-    EXPECT_EQ(subscribed("*"), (Lines{"INBOX.foo \\Subscribed", "Archive.2024 \\Subscribed", "Public.x.y \\Subscribed"}));
+    EXPECT_EQ(subscribed("*"),
+              (Lines{"INBOX.foo \\Subscribed", "Archive.2024 \\Subscribed", "Public.x.y \\Subscribed"}));
     EXPECT_TRUE(fs::exists(home_ + "/subs/subscriptions"));
     EXPECT_FALSE(fs::exists(home_ + "/pub/subscriptions"));
 }

@@ -1,14 +1,13 @@
-#include "lib-storage/list/subscriptions.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
+#include "lib-storage/list/subscriptions.h"
 #include "lib-storage/list/uid-validity.h"
 
 using namespace culver;

@@ -12,7 +12,9 @@ LoginClient& client(int number) {
     static std::vector<std::uint64_t> places(5000);
     return *reinterpret_cast<LoginClient*>(&places[static_cast<std::size_t>(number)]);
 }
-IpAddress address(int number) { return *IpAddress::parse("10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250)); }
+IpAddress address(int number) {
+    return *IpAddress::parse("10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250));
+}
 
 TEST(ConnectionLimits, AnAddressWithTooManyLosesItsOwnOldest) {
     ConnectionLimits limits({.per_address = 3, .total = 100});
@@ -39,7 +41,8 @@ TEST(ConnectionLimits, TheLastTenthIsForAddressesThatHaveNone) {
 
 TEST(ConnectionLimits, ATrustedAddressHasNoLimitOfItsOwnButLeavesTheReserve) {
     ConnectionLimits limits({.per_address = 2, .total = 10});
-    for (int i = 0; i < 9; ++i) EXPECT_EQ(limits.add(client(i), address(1), ConnectionLimits::Source::Trusted), nullptr) << i;
+    for (int i = 0; i < 9; ++i)
+        EXPECT_EQ(limits.add(client(i), address(1), ConnectionLimits::Source::Trusted), nullptr) << i;
     EXPECT_EQ(limits.add(client(9), address(1), ConnectionLimits::Source::Trusted), &client(0));
 }
 

@@ -1,6 +1,6 @@
-#include "login/core/login-settings.h"
-
 #include <gtest/gtest.h>
+
+#include "login/core/login-settings.h"
 
 namespace culver {
 namespace {

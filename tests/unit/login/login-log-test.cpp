@@ -20,8 +20,9 @@ LoginLogFields example() {
 }
 
 TEST(LoginLog, ALoginLooksAsLogReadersKnowIt) {
-    EXPECT_EQ(login_log_line("%$: %s", kElements, "Login", example()),
-              "Login: user=<bob@example.test>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, mpid=12, TLS, session=<abc>");
+    EXPECT_EQ(
+        login_log_line("%$: %s", kElements, "Login", example()),
+        "Login: user=<bob@example.test>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, mpid=12, TLS, session=<abc>");
 }
 
 TEST(LoginLog, ElementsWithoutAValueAreLeftOutButTheUser) {
@@ -35,7 +36,8 @@ TEST(LoginLog, ElementsWithoutAValueAreLeftOutButTheUser) {
 }
 
 TEST(LoginLog, OtherFormatsAndElements) {
-    EXPECT_EQ(login_log_line("%s - %$ %%", "%n d=%d fixed", "Login", example()), "bob, d=example.test, fixed - Login %");
+    EXPECT_EQ(login_log_line("%s - %$ %%", "%n d=%d fixed", "Login", example()),
+              "bob, d=example.test, fixed - Login %");
 }
 
 TEST(LoginLog, WhatAClientSaysIsNeverExpandedAgain) {

@@ -10,9 +10,15 @@ constexpr char kError[] = "Error in IMAP command received by server.";
 
 TEST(PreloginCommand, EachCommandIsKnownInAnyCase) {
     const std::pair<const char*, Name> cases[] = {
-        {"a CAPABILITY", Name::Capability}, {"a noop", Name::Noop},          {"a Logout", Name::Logout},
-        {"a STARTTLS", Name::StartTls},     {"a id nil", Name::Id},          {"a ID (\"name\" \"x\")", Name::Id},
-        {"a login u p", Name::Login},       {"a authenticate plain", Name::Authenticate}, {"a NOOP extra words", Name::Noop},
+        {"a CAPABILITY", Name::Capability},
+        {"a noop", Name::Noop},
+        {"a Logout", Name::Logout},
+        {"a STARTTLS", Name::StartTls},
+        {"a id nil", Name::Id},
+        {"a ID (\"name\" \"x\")", Name::Id},
+        {"a login u p", Name::Login},
+        {"a authenticate plain", Name::Authenticate},
+        {"a NOOP extra words", Name::Noop},
     };
     for (auto [line, name] : cases) EXPECT_EQ(parse_prelogin_command(line).name, name) << line;
 }
@@ -38,10 +44,10 @@ TEST(PreloginCommand, AuthenticateKeepsItsResponseAsItCame) {
 TEST(PreloginCommand, WhatIsWrongIsToldWithoutDetail) {
     using namespace std::string_view_literals;
     const std::pair<std::string_view, const char*> cases[] = {
-        {"a"sv, kError},          {"a SELECT INBOX"sv, kError}, {"a LOGIN"sv, kError},
-        {"a LOGIN x"sv, kError},  {"a LOGIN x y z"sv, kError},  {"a LOGIN (x) y"sv, kError},
-        {""sv, kError},           {"* NOOP"sv, kError},         {"a AUTHENTICATE"sv, kError},
-        {"a ID"sv, kError},       {"a ID foo"sv, kError},       {"a LOGIN \"x"sv, "Missing '\"'"},
+        {"a"sv, kError},         {"a SELECT INBOX"sv, kError}, {"a LOGIN"sv, kError},
+        {"a LOGIN x"sv, kError}, {"a LOGIN x y z"sv, kError},  {"a LOGIN (x) y"sv, kError},
+        {""sv, kError},          {"* NOOP"sv, kError},         {"a AUTHENTICATE"sv, kError},
+        {"a ID"sv, kError},      {"a ID foo"sv, kError},       {"a LOGIN \"x"sv, "Missing '\"'"},
     };
     for (auto [line, error] : cases) {
         auto command = parse_prelogin_command(line);
@@ -52,7 +58,8 @@ TEST(PreloginCommand, WhatIsWrongIsToldWithoutDetail) {
 
 TEST(PreloginCommand, ANulIsRefusedWhereverItStands) {
     using namespace std::string_literals;
-    for (const std::string& line : {"a LOGIN bo\0b secret"s, "a LOGIN bob \"sec\0ret\""s, "a LOGIN bob {7}\r\nsecret\0"s, "a\0 NOOP"s})
+    for (const std::string& line :
+         {"a LOGIN bo\0b secret"s, "a LOGIN bob \"sec\0ret\""s, "a LOGIN bob {7}\r\nsecret\0"s, "a\0 NOOP"s})
         EXPECT_EQ(parse_prelogin_command(line).name, Name::Invalid);
 }
 
