@@ -1,6 +1,7 @@
 """What bench/run.py measures at the auth socket: the configurations, their files, the operations."""
 
 import os
+import resource
 import sqlite3
 import subprocess
 
@@ -96,28 +97,45 @@ def raw_crypt(seconds=3):
     return int(words[1]) / float(words[0])
 
 
+def hashes_per_second(peer, count):
+    """Logins per second, and the share of the machine that the load generator left to the server."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _, rate = micro(peer, count, 4, 16, "user7")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    load = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return rate, 1 - load / (count / rate * CORES)
+
+
 def register(measurement):
-    @measurement("AUTH PLAIN, scheme PLAIN, 1 in flight", "µs CPU", "auth-plain")
-    def auth_plain(peer):
-        return warm_and_measure(peer, MANY[peer.name], 1, 1, "user7")
+    def one_in_flight(name, title, setup_name, many, user):
+        """Two figures: both sides on one core, and as the scheduler spreads them."""
+        def one_core(peer):
+            with peer.on_one_core():
+                return warm_and_measure(peer, many[peer.name], 1, 1, user)
+
+        def spread(peer):
+            return warm_and_measure(peer, many[peer.name], 1, 1, user)
+
+        one_core.__name__, spread.__name__ = f"{name}_one_core", name
+        measurement(f"{title}, 1 in flight, on one core", "µs CPU", setup_name)(one_core)
+        measurement(f"{title}, 1 in flight, each side on its own core", "µs CPU", setup_name)(spread)
+
+    one_in_flight("auth_plain", "AUTH PLAIN, scheme PLAIN", "auth-plain", MANY, "user7")
 
     @measurement("AUTH PLAIN, scheme PLAIN, 16 in flight on each of 4 connections", "µs CPU", "auth-plain")
     def auth_plain_busy(peer):
         return warm_and_measure(peer, 60000, 4, 16, "user7")
 
-    @measurement("repeated login, SHA512-CRYPT in a passwd-file, 1 in flight", "µs CPU", "auth-hash")
-    def auth_again(peer):
-        return warm_and_measure(peer, MANY_HASHES[peer.name], 1, 1, "user7")
+    one_in_flight("auth_again", "repeated login, SHA512-CRYPT in a passwd-file", "auth-hash", MANY_HASHES, "user7")
+    one_in_flight("auth_again_sql", "repeated login, SHA512-CRYPT behind SQLite", "auth-hash-sql", MANY_HASHES, "user7")
 
-    @measurement("repeated login, SHA512-CRYPT behind SQLite, 1 in flight", "µs CPU", "auth-hash-sql")
-    def auth_again_sql(peer):
-        return warm_and_measure(peer, MANY_HASHES[peer.name], 1, 1, "user7")
-
-    @measurement("SHA512-CRYPT, each login hashed: share of crypt(3) on all cores", "%", "auth-no-cache")
+    @measurement("SHA512-CRYPT, each login hashed: share of what crypt(3) makes of the CPU that the load leaves", "%",
+                 "auth-no-cache")
     def auth_hash_share(peer):
+        micro(peer, 64, 4, 4, "user7")
         before = raw_crypt()
-        _, rate = warm_and_measure(peer, 4000 if peer.name == "culver" else 2000, 4, 16, "user7")
-        return 100 * rate / ((before + raw_crypt()) / 2), rate
+        rate, left = hashes_per_second(peer, 4000 if peer.name == "culver" else 2000)
+        return 100 * rate / left / ((before + raw_crypt()) / 2), rate
 
     @measurement("SHA512-CRYPT, each login hashed, 1 in flight", "µs CPU", "auth-no-cache")
     def auth_hash_cpu(peer):
@@ -141,9 +159,8 @@ def register(measurement):
         micro(peer, 1, 1, 1, "user999999")
         return peer.memory_kilobytes() / 1000, 0
 
-    @measurement("passwd-file of 1,000,000: a login of any of them, 1 in flight", "µs CPU", "auth-million")
-    def auth_million_login(peer):
-        return warm_and_measure(peer, MANY[peer.name], 1, 1, "user%d")
+    one_in_flight("auth_million_login", "passwd-file of 1,000,000: a login of any of them", "auth-million", MANY,
+                  "user%d")
 
 
 def between(peer):
