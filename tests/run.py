@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs all tests of the given builds in parallel and counts them. Called by ./run-tests; see there.
 
-A job is a program that prints lines `ok NAME...` or `FAIL NAME...` (dialogues and system tests) or GoogleTest's own lines.
-A job that ends with an error without a FAIL line counts as one failure; exit code 77 means skipped.
+A job is a program that prints lines `ok NAME...` or `FAIL NAME...` (dialogues and system tests) or GoogleTest's own
+lines. A job that ends with an error without a FAIL line counts as one failure; exit code 77 means skipped.
 """
 
 import argparse
@@ -39,11 +39,12 @@ class Job:
     def run(self):
         start = time.monotonic()
         try:
-            result = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                    env=self.environment, cwd=REPOSITORY, timeout=self.seconds)
+            result = subprocess.run(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    stdin=subprocess.DEVNULL, env=self.environment, cwd=REPOSITORY, timeout=self.seconds)
             output, code = result.stdout.decode(errors="replace"), result.returncode
         except subprocess.TimeoutExpired as expired:
-            output, code = (expired.stdout or b"").decode(errors="replace") + f"\nstill running after {self.seconds} s", 1
+            output = (expired.stdout or b"").decode(errors="replace") + f"\nstill running after {self.seconds} s"
+            code = 1
         passed = len(re.findall(r"^(?:ok |\[       OK \])", output, re.M))
         failed = len(re.findall(r"^(?:FAIL |\[  FAILED  \] \S+\.\S+ \()", output, re.M))
         skipped = code == 77
@@ -72,7 +73,9 @@ def jobs_of(preset):
         return
     yield Job(f"{preset}/protocol", [sys.executable, "tests/protocol/run.py"], environment, 300)
     if preset == "release":
-        for script in sorted(glob.glob(f"{REPOSITORY}/tests/system/*.py") + glob.glob(f"{REPOSITORY}/tests/protocol/*-compare.py")):
+        yield Job("style", [sys.executable, "tests/style.py"], environment, 300)
+        scripts = glob.glob(f"{REPOSITORY}/tests/system/*.py") + glob.glob(f"{REPOSITORY}/tests/protocol/*-compare.py")
+        for script in sorted(scripts):
             more = ["--tool", f"{build}/tests/imap-tool"] if script.endswith("structure-compare.py") else []
             yield Job(f"{preset}/{os.path.basename(script)[:-3]}", [sys.executable, script, *more], environment, 600)
 

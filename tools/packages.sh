@@ -5,7 +5,8 @@ BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfmt-dev libssl-dev libsodium
  libcrypt-dev libseccomp-dev libgtest-dev openssl
  libldap-dev libsasl2-dev"
 TEST_PACKAGES="python3 dovecot-core dovecot-imapd dovecot-lmtpd postfix swaks chasquid isync fetchmail curl fail2ban iproute2
- libio-socket-ssl-perl libnet-ssleay-perl util-linux passwd slapd ldap-utils dovecot-ldap cyrus-clients libsasl2-modules gsasl"
+ libio-socket-ssl-perl libnet-ssleay-perl util-linux passwd slapd ldap-utils dovecot-ldap cyrus-clients libsasl2-modules gsasl
+ clang-format"
 
 # install_missing PACKAGES: installs what dpkg does not know as installed; without root it says what to type.
 install_missing() {

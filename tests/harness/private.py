@@ -100,9 +100,13 @@ def add_user(name, uid=None, home=None, password=None, shell="/bin/bash", system
 
 
 def install_file(path, text, mode=0o644, owner=None):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
+    """Puts a file there whole: nobody ever sees a part of it, or one that is not yet his."""
+    directory, name = os.path.split(path)
+    os.makedirs(directory, exist_ok=True)
+    beside = f"{directory}/.{name}.new"
+    with open(beside, "w") as file:
         file.write(text)
-    os.chmod(path, mode)
+    os.chmod(beside, mode)
     if owner:
-        shutil.chown(path, *owner.split(":"))
+        shutil.chown(beside, *owner.split(":"))
+    os.rename(beside, path)

@@ -168,7 +168,8 @@ def test_idle_hears_of_a_delivery_and_of_a_file_dropped_into_new():
     lmtp_deliver(simple.LMTP_SOCKET, [USER], make_message("to the idle client"))
     assert idle.line() == f"* {total + 1} EXISTS"
     idle.line()
-    private.install_file(f"{simple.maildir()}/new/1795000000.foreign.host", "Subject: dropped\n\nx\n", 0o600, "vmail:vmail")
+    private.install_file(f"{simple.maildir()}/new/1795000000.foreign.host", "Subject: dropped\n\nx\n", 0o600,
+                         "vmail:vmail")
     wait_for(lambda: idle.line() == f"* {total + 2} EXISTS", "the dropped file is announced")
     idle.send("DONE")
     idle.until("c")
