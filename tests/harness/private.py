@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 MARK = "CULVER_PRIVATE"
 HOSTNAME = "mailhost.maildomain.test"
@@ -103,7 +104,7 @@ def install_file(path, text, mode=0o644, owner=None):
     """Puts a file there whole: nobody ever sees a part of it, or one that is not yet his."""
     directory, name = os.path.split(path)
     os.makedirs(directory, exist_ok=True)
-    beside = f"{directory}/.{name}.new"
+    beside = f"{directory}/.{name}.{threading.get_native_id()}"
     with open(beside, "w") as file:
         file.write(text)
     os.chmod(beside, mode)

@@ -13,12 +13,19 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, simple
 from harness.mail import Connection, lmtp_deliver, make_message
-from harness.server import wait_for
+from harness.server import is_alive, wait_for
 from harness.simple import PASSWORD, USER
 
 ROUNDS = int(os.environ.get("CULVER_KILL_ROUNDS", "12"))
 state = {"delivered": set(), "appended": {}, "flagged": {}, "stop": False, "unsure": set()}
 lock = threading.Lock()
+
+
+def kill_hard(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended by itself since it was looked up
 
 
 def test_start():
@@ -83,7 +90,7 @@ def test_processes_die_at_random_moments_under_load():
         time.sleep(chance.uniform(0.1, 0.6))
         victims = processes()
         if victims:
-            os.kill(chance.choice(victims), signal.SIGKILL)
+            kill_hard(chance.choice(victims))
     time.sleep(1)
     state["stop"] = True
     for thread in threads:
@@ -132,11 +139,10 @@ def test_nothing_acknowledged_is_lost_or_doubled_and_no_uid_changed():
 
 def test_the_whole_server_dies_and_starts_again_without_a_hand():
     server = state["server"]
-    for pid in [server.pid(), *processes()]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    victims = [server.pid(), *processes()]
+    for pid in victims:
+        kill_hard(pid)
+    wait_for(lambda: not any(map(is_alive, victims)), "all of them are dead")
     server.start()
     wait_for(lambda: os.path.exists(simple.LMTP_SOCKET), "the sockets are there")
     (validity, found), (validity_before, before) = everything(), state["before"]
