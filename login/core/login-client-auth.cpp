@@ -208,7 +208,7 @@ void LoginClient::on_auth_ok(const AuthReply& reply) {
     if (tls_) {
         auto pair = socket_pair(SOCK_STREAM, Blocking::No);
         if (!pair) return on_handover_reply(false, 0, "internal", "");
-        proxy_end_ = std::move(pair->first);
+        relay_end_ = std::move(pair->first);
         mail_end = std::move(pair->second);
         passed = mail_end.get();
     }
@@ -227,16 +227,15 @@ void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& c
         server_.note_login(*this);
         LoginServer& server = server_;
         if (tls_) {
-            auto proxy = std::make_unique<TlsProxy>(server.loop(), std::move(arrival_.fd), std::move(tls_),
-                                                    std::move(proxy_end_),
-                                                    [&server](TlsProxy& ended) { server.retire_proxy(ended); });
-            server.add_proxy(std::move(proxy));
+            server.add_relay(std::make_unique<Relay>(
+                server.loop(), RelayEnd{std::move(arrival_.fd), std::move(tls_)}, RelayEnd{std::move(relay_end_)},
+                [&server](Relay& ended) { server.retire_relay(ended); }));
         }
         arrival_.fd.reset();
         server.retire(*this);
         return;
     }
-    proxy_end_.reset();
+    relay_end_.reset();
     state_ = State::Talking;
     if (code == "limit")
         on_auth_failure({AuthFailure::Kind::Limit, text.empty() ? "Maximum number of connections exceeded" : text});

@@ -158,7 +158,7 @@ private:
     std::unique_ptr<TlsStream> tls_;
     std::string input_, output_;
     std::string user_, mechanism_;
-    UniqueFd proxy_end_;  // TLS: our end of the pair, while the other one is being handed over
+    UniqueFd relay_end_;  // TLS: our end of the pair, while the other one is being handed over
     EventLoop::TimerId deadline_ = 0;
     std::uint32_t auth_id_ = 0;
     std::uint32_t attempts_ = 0;

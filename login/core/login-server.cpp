@@ -90,7 +90,7 @@ void LoginServer::rest(const std::string& why) {
 }
 
 void LoginServer::admit(Arrival arrival) {
-    if (clients_.size() + proxies_.size() >= connection_limit_) {
+    if (clients_.size() + relays_.size() >= connection_limit_) {
         log_warning(fmt::format("service({}): client_limit reached ({} connections), a client was sent away",
                                 service_.name(), connection_limit_));
         return;
@@ -155,17 +155,17 @@ void LoginServer::retire(LoginClient& client) {
     stop_when_empty();
 }
 
-void LoginServer::add_proxy(std::unique_ptr<TlsProxy> proxy) {
-    TlsProxy& reference = *proxy;
-    proxies_[&reference] = std::move(proxy);
+void LoginServer::add_relay(std::unique_ptr<Relay> relay) {
+    Relay& reference = *relay;
+    relays_[&reference] = std::move(relay);
     reference.start();
 }
 
-void LoginServer::retire_proxy(TlsProxy& proxy) {
-    auto it = proxies_.find(&proxy);
-    if (it == proxies_.end()) return;
-    dead_proxies_.push_back(std::move(it->second));
-    proxies_.erase(it);
+void LoginServer::retire_relay(Relay& relay) {
+    auto it = relays_.find(&relay);
+    if (it == relays_.end()) return;
+    dead_relays_.push_back(std::move(it->second));
+    relays_.erase(it);
     if (!bury_soon_) {
         bury_soon_ = true;
         loop().after(kBuryDelay, [this] {
@@ -179,7 +179,7 @@ void LoginServer::retire_proxy(TlsProxy& proxy) {
 // Objects are not destroyed inside their own calls: here none of them is on the stack.
 void LoginServer::bury() {
     dead_clients_.clear();
-    dead_proxies_.clear();
+    dead_relays_.clear();
 }
 
 void LoginServer::on_auth_state(bool connected) {
@@ -205,7 +205,7 @@ void LoginServer::on_stop() {
 }
 
 void LoginServer::stop_when_empty() {
-    if (stopping_ && clients_.empty() && proxies_.empty()) loop().stop();
+    if (stopping_ && clients_.empty() && relays_.empty()) loop().stop();
 }
 
 }  // namespace culver

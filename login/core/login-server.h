@@ -13,7 +13,7 @@
 #include "login/core/handover-client.h"
 #include "login/core/login-client.h"
 #include "login/core/login-settings.h"
-#include "login/core/tls-proxy.h"
+#include "login/core/relay.h"
 
 namespace culver {
 
@@ -39,8 +39,8 @@ public:
     void begin_again(Arrival arrival);
     // The client is logged in: it no longer counts as a stranger.
     void note_login(LoginClient& client) { limits_.remove(client); }
-    void add_proxy(std::unique_ptr<TlsProxy> proxy);
-    void retire_proxy(TlsProxy& proxy);
+    void add_relay(std::unique_ptr<Relay> relay);
+    void retire_relay(Relay& relay);
 
 private:
     void accept(InheritedListener& listener);
@@ -62,9 +62,9 @@ private:
     std::unique_ptr<AuthClient> auth_;
     std::unique_ptr<HandoverClient> handover_;
     std::unordered_map<LoginClient*, std::unique_ptr<LoginClient>> clients_;
-    std::unordered_map<TlsProxy*, std::unique_ptr<TlsProxy>> proxies_;
+    std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
     std::vector<std::unique_ptr<LoginClient>> dead_clients_;
-    std::vector<std::unique_ptr<TlsProxy>> dead_proxies_;
+    std::vector<std::unique_ptr<Relay>> dead_relays_;
     std::size_t connection_limit_ = 0;
     bool stopping_ = false, bury_soon_ = false, auth_timer_runs_ = false;
 };
