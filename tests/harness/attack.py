@@ -9,13 +9,12 @@ somebody else still answers, and that memory (MiB) and CPU seconds stayed within
 
 import base64
 import contextlib
-import itertools
 import os
 import re
-import socket
 import time
 
 from . import simple
+from .authclient import LineSocket, greet
 from .mail import Connection
 from .server import build_directory, wait_for
 from .simple import PASSWORD, USER
@@ -26,7 +25,6 @@ AUTH_SOCKET = "/run/dovecot/auth-client"
 # A sanitizer's shadow memory and quarantine are not the server's.
 IS_SANITIZED = os.path.basename(build_directory().rstrip("/")) != "release"
 state = {"network": 0}
-_client_numbers = itertools.count(1)
 
 
 def start(more="", users=(USER,)):
@@ -160,36 +158,17 @@ def bounds(growth=None, cpu_seconds=10):
     assert used < cpu_seconds, f"{used:.1f} s of CPU"
 
 
-class AuthClient:
-    """A client of authd's line protocol."""
+class AuthClient(LineSocket):
+    """A client of authd's line protocol whose answers are bare lines."""
 
     def __init__(self, path=AUTH_SOCKET):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(path)
-        self.buffer = b""
+        super().__init__(path)
         self.next_id = 0
-        self.send(f"VERSION\t1\t2\nCPID\t{os.getpid() * 1000 + next(_client_numbers)}\n")
-        line = ""
-        while line != "DONE":
-            line = self.line()
-            assert line is not None, "authd closes during the greeting"
+        greet(self)
 
     def send(self, text):
-        self.socket.sendall(text if isinstance(text, bytes) else text.encode())
-
-    def line(self):
-        """None when authd has closed the connection."""
-        while b"\n" not in self.buffer:
-            try:
-                block = self.socket.recv(65536)
-            except ConnectionResetError:
-                block = b""
-            if not block:
-                return None
-            self.buffer += block
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return line.decode(errors="replace")
+        if not super().send(text):
+            raise BrokenPipeError("authd has closed the connection")
 
     def begin(self, mechanism="PLAIN", response=None, more="no-penalty"):
         self.next_id += 1
@@ -202,9 +181,6 @@ class AuthClient:
         data = b"\0" + user.encode() + b"\0" + password.encode()
         self.begin("PLAIN", base64.b64encode(data).decode(), more)
         return self.line()
-
-    def close(self):
-        self.socket.close()
 
 
 def authd_answers():

@@ -54,7 +54,10 @@ class Reply:
 
 
 class LineSocket:
-    def __init__(self, path, timeout=20):
+    """Lines over a UNIX socket. `timeout`: how long an answer that must come may take on a busy machine."""
+
+    def __init__(self, path, timeout=60):
+        self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
@@ -91,27 +94,38 @@ class LineSocket:
         except TimeoutError:
             return ""
         finally:
-            self.socket.settimeout(20)
+            self.socket.settimeout(self.timeout)
 
     def close(self):
         self.socket.close()
 
 
+def new_pid():
+    """On login sockets each connection needs a number of its own."""
+    return os.getpid() * 1000 + next(_numbers)
+
+
+def greet(client, pid=None, minor=2):
+    """The handshake of a LineSocket on the client side; the lines of the server's, without DONE."""
+    client.send(f"VERSION\t1\t{minor}\nCPID\t{pid or new_pid()}\n")
+    lines = []
+    while (line := client.line()) != "DONE":
+        assert line is not None, f"the server closes during the handshake, after {lines}"
+        lines.append(line)
+    return lines
+
+
 class AuthClient(LineSocket):
-    def __init__(self, path, minor=2, pid=None, handshake=True, timeout=20):
+    def __init__(self, path, minor=2, pid=None, handshake=True, timeout=60):
         super().__init__(path, timeout)
-        # On login sockets each connection needs a number of its own.
-        self.pid = pid or os.getpid() * 1000 + next(_numbers)
+        self.pid = pid or new_pid()
         self.greeting, self.mechanisms = [], []
         self.next_id, self.waiting = 0, {}
         if handshake:
             self.shake_hands(minor)
 
     def shake_hands(self, minor=2):
-        self.send(f"VERSION\t1\t{minor}\nCPID\t{self.pid}\n")
-        while (line := self.line()) != "DONE":
-            assert line is not None, f"the server closes during the handshake, after {self.greeting}"
-            self.greeting.append(line)
+        self.greeting = greet(self, self.pid, minor)
         self.mechanisms = [line[5:] for line in self.greeting if line.startswith("MECH\t")]
         values = dict(line.split("\t", 1) for line in self.greeting if not line.startswith("MECH\t"))
         self.spid, self.cuid, self.cookie = int(values["SPID"]), int(values["CUID"]), values["COOKIE"]
@@ -180,7 +194,7 @@ class AuthClient(LineSocket):
 
 
 class MasterClient(LineSocket):
-    def __init__(self, path, minor=1, timeout=20, handshake=True):
+    def __init__(self, path, minor=1, timeout=60, handshake=True):
         super().__init__(path, timeout)
         self.next_id = 0
         if handshake:

@@ -17,6 +17,7 @@ files that both read (/etc/pair, readable to all). Waiting is off by default: au
 no-penalty. What must differ is taken out before comparing: ids, nonces, times, empty fields, the order of fields.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -69,13 +70,14 @@ class Peer:
         os.makedirs(self.base, exist_ok=True)
         # Into a file: the daemon may keep what it inherits, and a pipe would then never end.
         with open(f"{RUN}/{self.name}.out", "w+") as output:
-            code = subprocess.run([self.program, "-c", self.config_path], stdout=output, stderr=output, timeout=60,
+            code = subprocess.run([self.program, "-c", self.config_path], stdout=output, stderr=output, timeout=120,
                                   stdin=subprocess.DEVNULL).returncode
             output.seek(0)
             text = output.read()
         if check:
             assert code == 0, f"{self.name} exits with {code}: {text}"
-            wait_for(lambda: os.path.exists(self.path("auth-master")), f"{self.name} is up: {self.log()[-2000:]}")
+            wait_for(lambda: os.path.exists(self.path("auth-master")),
+                     lambda: f"{self.name} is up: {self.log()[-2000:]}")
         return text
 
     def pid(self):
@@ -91,9 +93,17 @@ class Peer:
         pid = self.pid()
         if pid is None:
             return
-        os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not is_alive(pid), f"{self.name} ends after SIGTERM", 20)
+        # The reference takes a second or more to end itself, which is nothing that is tested here.
+        ending = [pid, *children(pid)] if self.is_reference else [pid]
+        for process in ending:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL if self.is_reference else signal.SIGTERM)
+        wait_for(lambda: not any(is_alive(process) for process in ending), f"{self.name} ends")
         shutil.rmtree(self.base, ignore_errors=True)
+
+    @property
+    def is_reference(self):
+        return self.program == "/usr/sbin/dovecot"
 
     def reload(self):
         self.forget_clients()
@@ -127,7 +137,7 @@ class Peer:
 
     def doveadm(self, *args, input=None):
         return subprocess.run([self.doveadm_program, "-c", self.config_path, *args], input=input, capture_output=True,
-                              text=True, timeout=60)
+                              text=True, timeout=120)
 
     def log(self):
         try:
@@ -142,36 +152,37 @@ class Peer:
         new, self.log_mark = text[self.log_mark:], len(text)
         return new
 
-    def wait_log(self, pattern, timeout=10.0):
-        return wait_for(lambda: re.search(pattern, self.log(), re.M),
-                        f"no line of {self.name}'s log matches {pattern!r}:\n{self.log()[-3000:]}", timeout)
+    def wait_log(self, pattern, timeout=60.0, since=0):
+        """Waits until a line behind `since` characters of the log matches; gives the match."""
+        return wait_for(lambda: re.search(pattern, self.log()[since:], re.M),
+                        lambda: f"no line of {self.name}'s log matches {pattern!r}:\n{self.log()[-3000:]}", timeout)
 
     def auth_pids(self):
-        """The pids of its auth process (not of workers)."""
+        """The pids of its auth process (not of workers). One that is dying is not among them, though its sockets may
+        still be open: server.is_alive() tells."""
         found = []
-        for entry in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    words = file.read().split(b"\0")
-                with open(f"/proc/{entry}/environ", "rb") as file:
-                    environment = file.read()
-            except OSError:
-                continue
-            if words[0].split(b"/")[-1] == b"auth" and self._is_ours(int(entry), environment):
-                found.append(int(entry))
+        for pid in children(self.pid()):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+                if file.read().split(b"\0")[0].split(b"/")[-1] == b"auth":
+                    found.append(pid)
         return found
 
-    def _is_ours(self, pid, environment):
-        with open(f"/proc/{pid}/stat") as file:
-            parent = int(file.read().rsplit(")", 1)[1].split()[1])
-        return parent == self.pid()
+
+def children(parent):
+    """The pids of a process's children."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+            if int(file.read().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(pid))
+    return found
 
 
-def culver_alone(config):
-    """Culver's half of a pair by itself, started."""
+def culver_alone(config, name="culver"):
+    """Culver's half of a pair by itself, started. With another name it lives beside a pair."""
     build = build_directory()
     os.makedirs(RUN, exist_ok=True)
-    peer = Peer("culver", f"{build}/sbin/dovecot", f"{build}/bin/doveadm")
+    peer = Peer(name, f"{build}/sbin/dovecot", f"{build}/bin/doveadm")
     peer.write_config(DEFAULTS + config)
     peer.start()
     return peer
@@ -215,12 +226,15 @@ class Pair:
             peer.write_config(DEFAULTS + config)
 
     def start(self):
-        for peer in self.peers:
-            peer.start()
+        self.at_once(lambda peer: peer.start())
 
     def stop(self):
-        for peer in self.peers:
-            peer.stop()
+        self.at_once(lambda peer: peer.stop())
+
+    def at_once(self, what):
+        """Does it to both at the same time; [what it gives for Dovecot, for Culver]."""
+        with concurrent.futures.ThreadPoolExecutor(len(self.peers)) as pool:
+            return list(pool.map(what, self.peers))
 
     def restart(self, config=None):
         """With another configuration, or to forget everything."""
@@ -295,7 +309,7 @@ class Pair:
         return ours
 
     @staticmethod
-    def _pipelined(peer, rows, at_once=100):
+    def _pipelined(peer, rows, at_once=400):
         replies = []
         for first in range(0, len(rows), at_once):
             client = peer.auth()
@@ -304,7 +318,8 @@ class Pair:
         return replies
 
     def user(self, name, params="service=imap", accept=None, normalise=None):
-        return self.compare(f"USER {name!r} {params!r}", lambda peer: peer.master().user(name, params), accept, normalise)
+        return self.compare(f"USER {name!r} {params!r}", lambda peer: peer.master().user(name, params), accept,
+                            normalise)
 
     def passdb(self, name, params="service=imap", accept=None, normalise=None):
         return self.compare(f"PASS {name!r} {params!r}", lambda peer: peer.master().passdb(name, params), accept,

@@ -105,8 +105,8 @@ def install_file(path, text, mode=0o644, owner=None):
     directory, name = os.path.split(path)
     os.makedirs(directory, exist_ok=True)
     beside = f"{directory}/.{name}.{threading.get_native_id()}"
-    with open(beside, "w") as file:
-        file.write(text)
+    with open(beside, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
     os.chmod(beside, mode)
     if owner:
         shutil.chown(beside, *owner.split(":"))

@@ -19,15 +19,16 @@ def build_directory():
     return os.environ.get("CULVER_BUILD", os.path.join(REPOSITORY, "build", "release"))
 
 
-def wait_for(condition, what, timeout=10.0):
-    """Waits until condition() is true; the failure says what did not happen."""
+def wait_for(condition, what, timeout=60.0):
+    """Waits until condition() is true; the failure says what did not happen: a text, or a function that gives it.
+    The time-out is for machines that do something else; whoever waits for what must not happen gives his own."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         result = condition()
         if result:
             return result
         time.sleep(0.02)
-    raise AssertionError(f"after {timeout} s: {what}")
+    raise AssertionError(f"after {timeout} s: {what() if callable(what) else what}")
 
 
 def is_alive(pid):
@@ -98,7 +99,8 @@ class Server:
             install()
         # Into a file: the daemon may keep what it inherits, and a pipe would then never end.
         with open("/run/start-output", "w+") as output:
-            result = subprocess.run([self.program or "/usr/sbin/dovecot", "-c", self.path], stdout=output, stderr=output, timeout=60)
+            result = subprocess.run([self.program or "/usr/sbin/dovecot", "-c", self.path], stdout=output,
+                                    stderr=output, timeout=120)
             output.seek(0)
             result.stdout = output.read()
         if check and result.returncode != 0:
@@ -110,7 +112,7 @@ class Server:
         if pid is None:
             return
         os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not is_alive(pid), "the master ends after SIGTERM", 20)
+        wait_for(lambda: not is_alive(pid), "the master ends after SIGTERM")
 
     def restart(self, config=None):
         self.stop()
@@ -136,10 +138,10 @@ class Server:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, pattern, timeout=10.0):
+    def wait_log(self, pattern, timeout=60.0):
         """Waits until a line of the log matches the regular expression; gives the match."""
-        return wait_for(lambda: re.search(pattern, self.log(), re.M), f"no log line matches {pattern!r}; the log:\n"
-                        + self.log()[-3000:], timeout)
+        return wait_for(lambda: re.search(pattern, self.log(), re.M),
+                        lambda: f"no log line matches {pattern!r}; the log:\n{self.log()[-3000:]}", timeout)
 
     def child_pids(self, name):
         """Pids of the server's processes whose program is called `name` (imap, auth, lmtp, imap-login)."""
