@@ -160,66 +160,56 @@ bool LoginAttempt::name_user(const SaslStep& step) {
     return false;
 }
 
-void LoginAttempt::check_password(SaslStep step) {
-    if (!name_user(step)) return;
-    auto walk = engine_->start_verify(auth_, step.password);
-    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this(), walk] { self->walk_on(walk); });
-}
-
-// Asks the databases in turn: cheap ones here, the others where they hold nobody up.
-void LoginAttempt::walk_on(const std::shared_ptr<AuthEngine::Walk>& walk) {
-    auto act = [](LoginAttempt& self, AuthResult result) {
-        if (result == AuthResult::Ok) self.decided(result);
-        else self.refused_by_databases(result);
-    };
-    if (auto result = engine_->advance(*walk, Work::Cheap)) return act(*this, *result);
+void LoginAttempt::walk_on(const WalkPtr& walk, std::function<void(AuthResult)> done) {
+    if (auto result = engine_->advance(*walk, Work::Cheap)) return done(*result);
     Work work = AuthEngine::wanted_work(*walk);
     auto result = std::make_shared<std::optional<AuthResult>>();
     bool accepted = server_.run(
-        work, origin(engine_->lane(*walk)),
+        work, origin(AuthEngine::lane(*walk)),
         [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
-        [self = shared_from_this(), walk, result, act] {
+        [self = shared_from_this(), walk, result, done = std::move(done)] {
             if (self->state_ == State::Ended) return self->count_abandoned(*result);
-            if (*result) act(*self, **result);
-            else self->walk_on(walk);
+            if (*result) done(**result);
+            else self->walk_on(walk, done);
         },
         overload_refusal());
     if (!accepted) refuse(AuthResult::InternalFailure);
 }
 
-void LoginAttempt::look_up_credentials(SaslStep step) {
+void LoginAttempt::check_password(SaslStep step) {
     if (!name_user(step)) return;
-    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this()] { self->fetch_credentials(); });
+    auto walk = engine_->start_verify(auth_, step.password);
+    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this(), walk] {
+        self->walk_on(walk, [self](AuthResult result) { self->answered_by_databases(result); });
+    });
 }
 
-void LoginAttempt::fetch_credentials() {
-    struct Outcome {
-        std::optional<Credentials> at_once;
-        Credentials found;
-        SaslStep step;
-    };
-    auto outcome = std::make_shared<Outcome>();
-    Work work = engine_->lookup_work(auth_);
-    if (work == Work::Blocking && (outcome->at_once = engine_->lookup_credentials_at_once(auth_))) work = Work::Cheap;
-    if (is_costly_) work = std::max(work, Work::Cpu);
-    std::string lane = work == Work::Blocking ? engine_->lookup_lane(auth_) : std::string();
+void LoginAttempt::look_up_credentials(SaslStep step) {
+    if (!name_user(step)) return;
+    ask_policy(PolicyMoment::BeforeAuth, [self = shared_from_this()] {
+        auto walk = self->engine_->start_lookup(self->auth_);
+        self->walk_on(walk, [self, walk](AuthResult result) {
+            self->use_credentials(AuthEngine::take_credentials(*walk, result));
+        });
+    });
+}
+
+void LoginAttempt::use_credentials(Credentials credentials) {
+    if (credentials.result != AuthResult::Ok) {
+        // As of a failed exchange: fields are for those who have proven themselves, but why he may not come in is for
+        // him.
+        if (credentials.result != AuthResult::Disabled && credentials.result != AuthResult::Expired)
+            auth_.fields.clear();
+        return refuse(credentials.result);
+    }
+    auto step = std::make_shared<SaslStep>();
     bool accepted = server_.run(
-        work, origin(std::move(lane)),
-        [self = shared_from_this(), outcome] {
-            outcome->found =
-                outcome->at_once ? std::move(*outcome->at_once) : self->engine_->lookup_credentials(self->auth_);
-            if (outcome->found.result == AuthResult::Ok)
-                outcome->step = self->mechanism_->with_credentials(outcome->found.password.reveal());
+        is_costly_ ? Work::Cpu : Work::Cheap, origin({}),
+        [self = shared_from_this(), step, stored = std::move(credentials.password)] {
+            *step = self->mechanism_->with_credentials(stored.reveal());
         },
-        [self = shared_from_this(), outcome] {
-            if (self->state_ == State::Ended) return;
-            AuthResult result = outcome->found.result;
-            if (result != AuthResult::Ok) {
-                // As below: fields are for those who have proven themselves, but why he may not come in is for him.
-                if (result != AuthResult::Disabled && result != AuthResult::Expired) self->auth_.fields.clear();
-                return self->refuse(result);
-            }
-            self->apply(std::move(outcome->step));
+        [self = shared_from_this(), step] {
+            if (self->state_ != State::Ended) self->apply(std::move(*step));
         },
         overload_refusal());
     if (!accepted) refuse(AuthResult::InternalFailure);
@@ -232,7 +222,8 @@ void LoginAttempt::count_abandoned(const std::optional<AuthResult>& result) {
 }
 
 // Some mechanisms tell the client more than FAIL can say, and hear it once more (OAUTHBEARER).
-void LoginAttempt::refused_by_databases(AuthResult result) {
+void LoginAttempt::answered_by_databases(AuthResult result) {
+    if (result == AuthResult::Ok) return decided(result);
     SaslStep last_word = mechanism_->refused(result == AuthResult::InternalFailure);
     if (last_word.kind != SaslStep::Kind::Challenge) return decided(result);
     refusal_ = result;
@@ -255,15 +246,7 @@ void LoginAttempt::succeed(SaslStep step) {
     if (auth_.user.empty() && !name_user(step)) return;
     if (step.has_data) auth_.fields.set("resp", base64_encode(step.data));
     if (auth_.mechanism == "ANONYMOUS") auth_.fields.set("anonymous", "", false);
-    auto result = std::make_shared<AuthResult>(AuthResult::InternalFailure);
-    bool runs = server_.run(
-        engine_->accept_work(auth_), origin(engine_->lookup_lane(auth_)),
-        [self = shared_from_this(), result] { *result = self->engine_->accept(self->auth_); },
-        [self = shared_from_this(), result] {
-            if (self->state_ != State::Ended) self->decided(*result);
-        },
-        overload_refusal());
-    if (!runs) refuse(AuthResult::InternalFailure);
+    walk_on(engine_->start_accept(auth_), [self = shared_from_this()](AuthResult result) { self->decided(result); });
 }
 
 void LoginAttempt::decided(AuthResult result) {

@@ -74,12 +74,14 @@ private:
     void ask_policy(PolicyMoment moment, std::function<void()> next);
     void obey_policy(PolicyMoment moment, const PolicyDecision& decision, const std::function<void()>& next);
     void report_to_policy(bool success);
+    // Asks the databases in turn, cheap ones here, the others where they hold nobody up; then `done`.
+    using WalkPtr = std::shared_ptr<AuthEngine::Walk>;  // shared with the thread that asks
+    void walk_on(const WalkPtr& walk, std::function<void(AuthResult)> done);
     void check_password(SaslStep step);
-    void walk_on(const std::shared_ptr<AuthEngine::Walk>& walk);
     void look_up_credentials(SaslStep step);
-    void fetch_credentials();
+    void use_credentials(Credentials credentials);
     void count_abandoned(const std::optional<AuthResult>& result);
-    void refused_by_databases(AuthResult result);
+    void answered_by_databases(AuthResult result);
     void succeed(SaslStep step);
     void decided(AuthResult result);
     void let_in();

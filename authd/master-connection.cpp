@@ -141,24 +141,31 @@ void MasterConnection::handle_user(std::string_view line) {
     look_up_user(lookup, done);
 }
 
-void MasterConnection::look_up_user(const LookupPtr& lookup, const std::function<void()>& done) {
-    const AuthEngine& engine = *lookup->engine;
-    Work work = engine.user_work(lookup->auth);
-    if (work == Work::Blocking) {
-        if (auto found = engine.lookup_user_at_once(lookup->auth)) {
-            lookup->user = std::move(*found);
-            return done();
-        }
-    }
-    auto job = [lookup] { lookup->user = lookup->engine->lookup_user(lookup->auth); };
-    run(work, lookup, engine.user_lane(lookup->auth), job, done);
+template <typename Walk, typename Answer>
+void MasterConnection::walk_on(const LookupPtr& lookup, const std::shared_ptr<Walk>& walk,
+                               std::function<void(Answer)> done) {
+    if (auto answer = lookup->engine->advance(*walk, Work::Cheap)) return done(*answer);
+    const Work work = AuthEngine::wanted_work(*walk);
+    auto answer = std::make_shared<std::optional<Answer>>();
+    JobOrigin origin{JobOrigin::Kind::Lookup, lookup->auth.remote_ip, lookup->auth.user, AuthEngine::lane(*walk)};
+    bool accepted = server_.run(
+        work, std::move(origin), [lookup, walk, work, answer] { *answer = lookup->engine->advance(*walk, work); },
+        [&server = server_, number = number_, lookup, walk, answer, done = std::move(done)] {
+            MasterConnection* self = server.master(number);
+            if (!self) return;
+            if (*answer) done(**answer);
+            else self->walk_on(lookup, walk, done);
+        },
+        {});
+    if (!accepted) lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
 }
 
-void MasterConnection::run(Work work, const LookupPtr& lookup, std::string lane, std::function<void()> job,
-                           std::function<void()> done) {
-    JobOrigin origin{JobOrigin::Kind::Lookup, lookup->auth.remote_ip, lookup->auth.user, std::move(lane)};
-    if (!server_.run(work, std::move(origin), std::move(job), std::move(done), {}))
-        lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
+void MasterConnection::look_up_user(const LookupPtr& lookup, std::function<void()> done) {
+    walk_on<AuthEngine::UserWalk, UserResult>(lookup, lookup->engine->start_user_lookup(lookup->auth),
+                                              [lookup, done = std::move(done)](UserResult result) {
+                                                  lookup->user = std::move(result);
+                                                  done();
+                                              });
 }
 
 void MasterConnection::handle_pass(std::string_view line) {
@@ -202,17 +209,20 @@ void MasterConnection::handle_pass(std::string_view line) {
         }
         self->write(reply + '\n');
     };
-    const AuthEngine& engine = *lookup->engine;
-    Work work = engine.lookup_work(lookup->auth);
-    if (work == Work::Blocking) {
-        if (auto found = engine.lookup_credentials_at_once(lookup->auth)) {
-            lookup->credentials = std::move(*found);
-            return done();
-        }
-    }
-    auto job = [lookup] { lookup->credentials = lookup->engine->lookup_credentials(lookup->auth); };
-    run(work, lookup, engine.lookup_lane(lookup->auth), job, done);
+    auto walk = lookup->engine->start_lookup(lookup->auth);
+    walk_on<AuthEngine::Walk, AuthResult>(lookup, walk, [lookup, walk, done](AuthResult result) {
+        lookup->credentials = AuthEngine::take_credentials(*walk, result);
+        done();
+    });
 }
+
+// The users of one database after the other: those of the first are on their way while the next one is asked.
+struct MasterConnection::Listing {
+    std::uint32_t id = 0;
+    std::shared_ptr<const AuthEngine> engine;  // shared with the server, as a Lookup's
+    std::string lines;
+    std::vector<Status> results;  // of the databases asked so far
+};
 
 void MasterConnection::handle_list(std::string_view line) {
     auto fields = split(line, '\t');
@@ -225,22 +235,36 @@ void MasterConnection::handle_list(std::string_view line) {
     AuthRequest asked;
     for (std::string_view field : fields)
         if (field.starts_with("service=")) set_request_field(asked, "service", field.substr(8));
-    auto engine = server_.engine(asked.service);
-    auto text = std::make_shared<std::string>();
-    auto status = std::make_shared<Status>();
+    auto listing = std::make_shared<Listing>();
+    listing->id = *id;
+    listing->engine = server_.engine(asked.service);
+    list_on(listing);
+}
+
+void MasterConnection::list_on(const std::shared_ptr<Listing>& listing) {
+    const std::size_t number = listing->results.size();
+    if (number == listing->engine->userdb_count()) {
+        Status status = AuthEngine::iteration_result(listing->results);
+        if (!status) log_error(fmt::format("userdb list: {}", status.error().detail));
+        return lines_->write(fmt::format("DONE\t{}\t{}\n", listing->id, status ? "" : "fail"));
+    }
+    JobOrigin origin;
+    origin.lane = listing->engine->userdb_lane(number);
     bool accepted = server_.run(
-        Work::Blocking,
-        [engine, text, status, id = *id] {
-            *status = engine->iterate(
-                [&](std::string_view user) { *text += fmt::format("LIST\t{}\t{}\n", id, tab_escape(user)); });
+        Work::Blocking, std::move(origin),
+        [listing, number] {
+            listing->results.push_back(listing->engine->iterate(number, [&](std::string_view user) {
+                listing->lines += fmt::format("LIST\t{}\t{}\n", listing->id, tab_escape(user));
+            }));
         },
-        [&server = server_, number = number_, text, status, id = *id] {
-            MasterConnection* self = server.master(number);
+        [&server = server_, connection = number_, listing] {
+            MasterConnection* self = server.master(connection);
             if (!self) return;
-            if (!*status) log_error(fmt::format("userdb list: {}", status->error().detail));
-            self->write(*text + fmt::format("DONE\t{}\t{}\n", id, *status ? "" : "fail"));
-        });
-    if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", *id));
+            self->write(std::exchange(listing->lines, {}));
+            self->list_on(listing);
+        },
+        {});
+    if (!accepted) lines_->write(fmt::format("DONE\t{}\tfail\n", listing->id));
 }
 
 // PENALTY-LIST id: a line PENALTY id address level held distinct attempts forgotten (the times in milliseconds from

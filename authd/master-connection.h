@@ -25,9 +25,13 @@ private:
 
     void handle_line(std::string_view line);
     void handle_user(std::string_view line);
-    void look_up_user(const LookupPtr& lookup, const std::function<void()>& done);
-    void run(Work work, const LookupPtr& lookup, std::string lane, std::function<void()> job,
-             std::function<void()> done);
+    // Asks the databases in turn, cheap ones here, the others where they hold nobody up; then `done`, if the connection
+    // still stands.
+    template <typename Walk, typename Answer>
+    void walk_on(const LookupPtr& lookup, const std::shared_ptr<Walk>& walk, std::function<void(Answer)> done);
+    void look_up_user(const LookupPtr& lookup, std::function<void()> done);
+    struct Listing;
+    void list_on(const std::shared_ptr<Listing>& listing);
     void handle_pass(std::string_view line);
     void handle_list(std::string_view line);
     void handle_penalty(std::string_view line);

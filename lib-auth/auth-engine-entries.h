@@ -46,22 +46,64 @@ struct AuthEngine::Chain {
     // What the databases that succeeded have said; one that fails leaves no fields behind.
     AuthFields fields, userdb_fields;
     bool has_userdb_fields = false;
-    std::string asked_user;     // under what name the database at hand was asked; kept for a hash upgrade only
-    unsigned switches = 0;      // of the user, by master logins and login_user
-    std::size_t next = 0;       // the passdb to be asked next
-    Work wanted = Work::Cheap;  // what that costs, when the walk has paused before it
-    bool one_wait = false;      // ask at most one database that waits, and do nothing costly behind it
-    bool has_waited = false;
+    std::string asked_user;  // under what name the database at hand was asked; kept for a hash upgrade only
+    unsigned switches = 0;   // of the user, by master logins and login_user
+    std::size_t next = 0;    // the passdb to be asked next
+};
 
-    Work allowed(Work limit) const { return one_wait && has_waited ? Work::Cheap : limit; }
+// One walk through the userdbs.
+struct AuthEngine::UserChain {
+    std::size_t next = 0;                    // the userdb to be asked next
+    bool succeeded = false;                  // what the result rules have made of the answers so far
+    bool internal_failure = false;           // a database that was passed over might have known
+    std::optional<Chain> existence;          // the passdbs, which the userdb at hand leaves that to (static)
+    std::optional<UserResult::Kind> exists;  // what they have said
+};
+
+// What one call of `advance` may do, and where it has stopped.
+struct AuthEngine::Pace {
+    Work limit = Work::Blocking;
+    bool one_wait = false;  // ask at most one database that waits, and do nothing costly behind it
+    bool has_waited = false;
+    Work wanted = Work::Cheap;  // stopped: what comes next costs this
+    std::string lane;           // stopped before something that waits: for whom
+
+    static Pace step_by_step() { return {Work::Cheap, true, false, Work::Cheap, {}}; }
+    Work allowed() const { return one_wait && has_waited ? Work::Cheap : limit; }
+    // The event loop is the one thread that asks with `lookup_at_once`.
+    bool is_on_loop() const { return limit == Work::Cheap; }
+    // True: what costs `work` may run, and if it waits, nothing else may after it. False: the walk stops before it.
+    bool admits(Work work, const std::string& whose_lane) {
+        if (work <= allowed()) {
+            has_waited = has_waited || work == Work::Blocking;
+            return true;
+        }
+        wanted = work;
+        lane = whose_lane;
+        return false;
+    }
 };
 
 struct AuthEngine::Walk {
     AuthRequest& request;
-    SecretString password;
-    Chain chain;
+    Pace pace;
+    enum class Kind { Password, Credentials, Accept } kind = Kind::Password;
+    SecretString password{};
+    Chain chain{};
+    std::optional<AuthResult> settled{};  // Accept: without asking anybody
     enum class AppPasswordState { Untried, NotOne, Matched, Allowed } app_state = AppPasswordState::Untried;
-    AppPassword app_password;  // Matched, Allowed
+    AppPassword app_password{};  // Matched, Allowed
+    // Matched: what the passdbs say without a password, and the userdbs where those cannot tell.
+    std::optional<Chain> account{};
+    std::optional<AuthResult> account_result{};
+    std::optional<AuthRequest> probe{};
+    UserChain probe_chain{};
+};
+
+struct AuthEngine::UserWalk {
+    AuthRequest& request;
+    Pace pace;
+    UserChain chain{};
 };
 
 }  // namespace culver

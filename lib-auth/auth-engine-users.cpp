@@ -31,70 +31,69 @@ void import_fields(AuthFields& fields, std::string_view list) {
 }
 }  // namespace
 
-Work AuthEngine::user_work(const AuthRequest& request) const {
-    Work most = Work::Cheap;
-    for (const UserDbEntry& entry : userdbs_) {
-        most = std::max(most, entry.database->work(request));
-        if (entry.database->needs_existence_check() && !request.passdb_succeeded)
-            most = std::max(most, lookup_work(request));
-    }
-    return most;
+std::shared_ptr<AuthEngine::UserWalk> AuthEngine::start_user_lookup(AuthRequest& request) const {
+    return std::make_shared<UserWalk>(UserWalk{request, Pace::step_by_step()});
 }
 
-std::string AuthEngine::user_lane(const AuthRequest& request) const {
-    for (const UserDbEntry& entry : userdbs_)
-        if (entry.database->work(request) == Work::Blocking) return entry.lane;
-    return lookup_lane(request);
+Work AuthEngine::wanted_work(const UserWalk& walk) { return walk.pace.wanted; }
+const std::string& AuthEngine::lane(const UserWalk& walk) { return walk.pace.lane; }
+
+std::optional<UserResult> AuthEngine::advance(UserWalk& walk, Work limit) const {
+    walk.pace.limit = limit;
+    walk.pace.has_waited = false;
+    return ask_userdbs(walk.request, walk.chain, walk.pace);
+}
+
+UserResult AuthEngine::lookup_user(AuthRequest& request) const {
+    auto walk = start_user_lookup(request);
+    walk->pace.one_wait = false;
+    return *advance(*walk, Work::Blocking);
 }
 
 // Nothing: it would have to wait.
-std::optional<UserResult> AuthEngine::check_existence(AuthRequest& request, Work limit) const {
-    auto found = limit == Work::Cheap ? lookup_credentials_at_once(request) : lookup_credentials(request);
-    if (!found) return std::nullopt;
-    const Credentials& credentials = *found;
+std::optional<UserResult::Kind> AuthEngine::check_existence(AuthRequest& request, UserChain& chain, Pace& pace) const {
+    if (!chain.existence) {
+        chain.existence.emplace();
+        chain.existence->is_proof_pending = !request.mechanism.empty();
+    }
+    auto result = run_chain(request, *chain.existence, pace);
+    if (!result) return std::nullopt;
+    Credentials credentials = to_credentials(*chain.existence, *result);
     if (credentials.unsupported) {
         log_error(fmt::format("static({}): passdb doesn't support lookups, can't verify user's existence",
                               request.log_identity()));
-        return UserResult{UserResult::Kind::InternalFailure, ""};
+        return UserResult::Kind::InternalFailure;
     }
-    if (credentials.result == AuthResult::InternalFailure) return UserResult{UserResult::Kind::InternalFailure, ""};
-    if (credentials.result == AuthResult::UnknownUser) return UserResult{UserResult::Kind::NotFound, ""};
-    return UserResult{UserResult::Kind::Found, ""};
+    if (credentials.result == AuthResult::InternalFailure) return UserResult::Kind::InternalFailure;
+    return credentials.result == AuthResult::UnknownUser ? UserResult::Kind::NotFound : UserResult::Kind::Found;
 }
 
-UserResult AuthEngine::lookup_user(AuthRequest& request) const { return *ask_userdbs(request, Work::Blocking); }
-
-std::optional<UserResult> AuthEngine::lookup_user_at_once(AuthRequest& request) const {
-    AuthRequest before = request;
-    auto result = ask_userdbs(request, Work::Cheap);
-    if (!result) request = std::move(before);
-    return result;
-}
-
-// Nothing: one of them would have to wait, which `limit` does not allow.
-std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, Work limit) const {
-    bool succeeded = false, internal_failure = false;
-    for (const UserDbEntry& entry : userdbs_) {
-        if (entry.skip == UserDbEntry::Skip::Found && succeeded) continue;
-        if (entry.skip == UserDbEntry::Skip::NotFound && !succeeded) continue;
-        auto answer = ask_userdb(entry, request, limit);
+// Nothing: the next one costs more than the walk may; it goes on where it stopped.
+std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, UserChain& chain, Pace& pace) const {
+    for (; chain.next < userdbs_.size(); ++chain.next) {
+        const UserDbEntry& entry = userdbs_[chain.next];
+        if (entry.skip == UserDbEntry::Skip::Found && chain.succeeded) continue;
+        if (entry.skip == UserDbEntry::Skip::NotFound && !chain.succeeded) continue;
+        auto answer = ask_userdb(entry, request, chain, pace);
         if (!answer) return std::nullopt;
+        chain.existence.reset();
+        chain.exists.reset();
         UserResult::Kind kind = *answer;
-        if (kind == UserResult::Kind::InternalFailure) internal_failure = true;
+        if (kind == UserResult::Kind::InternalFailure) chain.internal_failure = true;
         ResultRule rule = kind == UserResult::Kind::Found      ? entry.success
                           : kind == UserResult::Kind::NotFound ? entry.failure
                                                                : entry.internal;
-        if (rule == ResultRule::ReturnOk || rule == ResultRule::ContinueOk) succeeded = true;
-        if (rule == ResultRule::ReturnFail || rule == ResultRule::ContinueFail) succeeded = false;
+        if (rule == ResultRule::ReturnOk || rule == ResultRule::ContinueOk) chain.succeeded = true;
+        if (rule == ResultRule::ReturnFail || rule == ResultRule::ContinueFail) chain.succeeded = false;
         if (rule == ResultRule::Return || rule == ResultRule::ReturnOk || rule == ResultRule::ReturnFail) break;
     }
-    if (succeeded) return UserResult{UserResult::Kind::Found, ""};
-    return UserResult{internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
+    if (chain.succeeded) return UserResult{UserResult::Kind::Found, ""};
+    return UserResult{chain.internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
 }
 
 // One userdb: its fields into the request if it knows the user.
-std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry, AuthRequest& request,
-                                                       Work limit) const {
+std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry, AuthRequest& request, UserChain& chain,
+                                                       Pace& pace) const {
     using Kind = UserResult::Kind;
     auto add_template = [&](AuthFields& fields, const std::string& field) {
         std::size_t equals = field.find('=');
@@ -108,18 +107,19 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     };
     // The passdbs' fields may stand in this one's templates.
     if (entry.database->needs_existence_check() && !request.passdb_succeeded) {
-        auto known = check_existence(request, limit);
-        if (!known) return std::nullopt;
-        if (known->kind != Kind::Found) {
-            if (entry.verbose && known->kind == Kind::NotFound)
+        if (!chain.exists) chain.exists = check_existence(request, chain, pace);
+        if (!chain.exists) return std::nullopt;
+        if (*chain.exists != Kind::Found) {
+            if (entry.verbose && *chain.exists == Kind::NotFound)
                 log_info(fmt::format("{}({}): unknown user", entry.driver, request.log_identity()));
-            return known->kind;
+            return *chain.exists;
         }
     }
-    auto answer = entry.database->work(request) > limit
-                      ? entry.database->lookup_at_once(request)
-                      : std::optional<Result<UserDbReply>>(entry.database->lookup(request));
-    if (!answer) return std::nullopt;
+    const Work work = entry.database->work(request);
+    std::optional<Result<UserDbReply>> answer;
+    if (work > pace.limit && pace.is_on_loop()) answer = entry.database->lookup_at_once(request);
+    if (!answer && !pace.admits(work, entry.lane)) return std::nullopt;
+    if (!answer) answer = entry.database->lookup(request);
     Result<UserDbReply>& reply = *answer;
     if (!reply) {
         if (!reply.error().detail.empty())
@@ -148,14 +148,22 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
     return Kind::Found;
 }
 
-Status AuthEngine::iterate(const std::function<void(std::string_view user)>& visit) const {
+std::size_t AuthEngine::userdb_count() const { return userdbs_.size(); }
+const std::string& AuthEngine::userdb_lane(std::size_t number) const { return userdbs_[number].lane; }
+
+Status AuthEngine::iterate(std::size_t number, const std::function<void(std::string_view user)>& visit) const {
+    auto listed = userdbs_[number].database->iterate(visit);
+    if (!listed && listed.error().code == ErrorCode::Unsupported)
+        log_error(fmt::format("Trying to iterate users, but userdbs don't support it ({})", userdbs_[number].driver));
+    return listed;
+}
+
+Status AuthEngine::iteration_result(const std::vector<Status>& of_each) {
     Status status;
     bool any = false;
-    for (const UserDbEntry& entry : userdbs_) {
-        auto listed = entry.database->iterate(visit);
+    for (const Status& listed : of_each) {
         if (listed) any = true;
         else if (listed.error().code != ErrorCode::Unsupported) status = listed;
-        else log_error(fmt::format("Trying to iterate users, but userdbs don't support it ({})", entry.driver));
     }
     if (!any && status) return fail(ErrorCode::Unsupported, "no userdb supports listing users");
     return status;

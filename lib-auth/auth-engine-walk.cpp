@@ -58,19 +58,8 @@ bool AuthEngine::has_masters() const {
     return std::any_of(passdbs_.begin(), passdbs_.end(), [](const auto& entry) { return entry.master; });
 }
 
-Work AuthEngine::most_work(const AuthRequest& request) const {
-    Work most = Work::Cheap;
-    for (const PassDbEntry& entry : passdbs_) {
-        if (entry.master && request.login_user.empty()) continue;
-        most = std::max(most, entry.database->work(request));
-    }
-    return most;
-}
-
-Work AuthEngine::lookup_work(const AuthRequest& request) const { return most_work(request); }
-
-// Nothing: the next database costs more than `limit`; the walk goes on where it stopped.
-std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Chain& chain, Work limit) const {
+// Nothing: the next database costs more than the walk may; it goes on where it stopped.
+std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Chain& chain, Pace& pace) const {
     if (!chain.begun) {
         chain.begun = true;
         chain.in_masters = !request.login_user.empty();
@@ -89,7 +78,7 @@ std::optional<AuthResult> AuthEngine::run_chain(AuthRequest& request, Chain& cha
     }
     while (true) {
         const PassDbEntry& entry = passdbs_[chain.next];
-        auto answer = ask_passdb(entry, request, chain, limit);
+        auto answer = ask_passdb(entry, request, chain, pace);
         if (!answer) return std::nullopt;
         if (auto result = judge(entry, request, chain, *answer)) return result;
     }
@@ -185,41 +174,53 @@ void AuthEngine::become_login_user(AuthRequest& request) const {
 
 std::shared_ptr<AuthEngine::Walk> AuthEngine::start_verify(AuthRequest& request, const SecretString& password) const {
     request.password = password;
-    auto walk = std::make_shared<Walk>(Walk{request, password, {}, {}, {}});
+    auto walk = std::make_shared<Walk>(Walk{request, Pace::step_by_step()});
+    walk->password = password;
     walk->chain.password = &walk->password;
-    walk->chain.one_wait = true;
     // App passwords are for one's own mail.
     if (!request.login_user.empty()) walk->app_state = Walk::AppPasswordState::NotOne;
     return walk;
 }
 
-std::string AuthEngine::lane(const Walk& walk) const {
-    using State = Walk::AppPasswordState;
-    if (walk.app_state == State::Untried || walk.app_state == State::Matched) return "app-passwords";
-    if (walk.chain.next >= passdbs_.size()) return lookup_lane(walk.request);
-    return passdbs_[walk.chain.next].lane;
+std::shared_ptr<AuthEngine::Walk> AuthEngine::start_lookup(AuthRequest& request) const {
+    auto walk = std::make_shared<Walk>(Walk{request, Pace::step_by_step(), Walk::Kind::Credentials});
+    walk->chain.is_proof_pending = !request.mechanism.empty();
+    return walk;
 }
 
-std::string AuthEngine::lookup_lane(const AuthRequest& request) const {
-    for (const PassDbEntry& entry : passdbs_)
-        if (entry.database->work(request) == Work::Blocking) return entry.lane;
-    return {};
+std::shared_ptr<AuthEngine::Walk> AuthEngine::start_accept(AuthRequest& request) const {
+    using Lookup = AuthRequest::MasterLookup;
+    auto walk = std::make_shared<Walk>(Walk{request, Pace::step_by_step(), Walk::Kind::Accept});
+    if (request.login_user.empty()) {
+        walk->settled = AuthResult::Ok;
+    } else if (request.master_lookup == Lookup::None) {
+        walk->settled = AuthResult::UnknownUser;
+    } else {
+        become_login_user(request);
+        Chain& chain = walk->chain;
+        chain.begun = chain.verified = true;
+        chain.succeeded = request.master_lookup == Lookup::FoundAndGoOnAsProven;
+        keep_fields(request, chain);
+        if (request.master_lookup == Lookup::Found) walk->settled = AuthResult::Ok;
+        else if (!seek(request, chain, 0)) walk->settled = chain.succeeded ? AuthResult::Ok : AuthResult::RuledOut;
+    }
+    return walk;
 }
 
-Work AuthEngine::wanted_work(const Walk& walk) { return walk.chain.wanted; }
+Work AuthEngine::wanted_work(const Walk& walk) { return walk.pace.wanted; }
+const std::string& AuthEngine::lane(const Walk& walk) { return walk.pace.lane; }
 
 std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
     AuthRequest& request = walk.request;
-    std::optional<AuthResult> result;
+    walk.pace.limit = limit;
+    walk.pace.has_waited = false;
+    std::optional<AuthResult> result = walk.settled;
     AuthResult by_app_password = AuthResult::Mismatch;
-    walk.chain.has_waited =
-        limit == Work::Blocking && walk.app_state == Walk::AppPasswordState::Untried && app_passwords_ != nullptr;
-    switch (try_app_password(walk, limit, by_app_password)) {
-        case AppPasswordStep::Paused: return std::nullopt;
-        case AppPasswordStep::Decided: result = by_app_password; break;
-        case AppPasswordStep::NotOne: result = run_chain(request, walk.chain, limit); break;
-    }
-    if (!result) return std::nullopt;
+    auto step = walk.kind == Walk::Kind::Password ? try_app_password(walk, by_app_password) : AppPasswordStep::NotOne;
+    if (step == AppPasswordStep::Paused) return std::nullopt;
+    if (step == AppPasswordStep::Decided) result = by_app_password;
+    if (!result) result = run_chain(request, walk.chain, walk.pace);
+    if (!result || walk.kind == Walk::Kind::Credentials) return result;
     result = insist_on_app_password(request, *result);
     request.passdb_succeeded = *result == AuthResult::Ok;
     return result;
@@ -227,54 +228,26 @@ std::optional<AuthResult> AuthEngine::advance(Walk& walk, Work limit) const {
 
 AuthResult AuthEngine::verify(AuthRequest& request, const SecretString& password) const {
     auto walk = start_verify(request, password);
-    walk->chain.one_wait = false;
+    walk->pace.one_wait = false;
     return *advance(*walk, Work::Blocking);
 }
 
 AuthResult AuthEngine::accept(AuthRequest& request) const {
-    using Lookup = AuthRequest::MasterLookup;
-    AuthResult result = AuthResult::Ok;
-    if (!request.login_user.empty()) {
-        if (request.master_lookup == Lookup::None) return AuthResult::UnknownUser;
-        become_login_user(request);
-        if (request.master_lookup != Lookup::Found) {
-            Chain chain;
-            chain.begun = chain.verified = true;
-            chain.succeeded = request.master_lookup == Lookup::FoundAndGoOnAsProven;
-            keep_fields(request, chain);
-            if (seek(request, chain, 0)) result = *run_chain(request, chain, Work::Blocking);
-            else if (!chain.succeeded) result = AuthResult::RuledOut;
-        }
-    }
-    result = insist_on_app_password(request, result);
-    request.passdb_succeeded = result == AuthResult::Ok;
-    return result;
-}
-
-Work AuthEngine::accept_work(const AuthRequest& request) const {
-    using Lookup = AuthRequest::MasterLookup;
-    bool asks =
-        !request.login_user.empty() && request.master_lookup != Lookup::Found && request.master_lookup != Lookup::None;
-    return asks ? most_work(request) : Work::Cheap;
+    auto walk = start_accept(request);
+    walk->pace.one_wait = false;
+    return *advance(*walk, Work::Blocking);
 }
 
 Credentials AuthEngine::lookup_credentials(AuthRequest& request) const {
-    Chain chain;
-    chain.is_proof_pending = !request.mechanism.empty();
-    AuthResult result = *run_chain(request, chain, Work::Blocking);
-    return to_credentials(chain, result);
+    auto walk = start_lookup(request);
+    walk->pace.one_wait = false;
+    AuthResult result = *advance(*walk, Work::Blocking);
+    return take_credentials(*walk, result);
 }
 
-std::optional<Credentials> AuthEngine::lookup_credentials_at_once(AuthRequest& request) const {
-    AuthRequest before = request;
-    Chain chain;
-    chain.is_proof_pending = !request.mechanism.empty();
-    if (auto result = run_chain(request, chain, Work::Cheap)) return to_credentials(chain, *result);
-    request = std::move(before);
-    return std::nullopt;
-}
+Credentials AuthEngine::take_credentials(Walk& walk, AuthResult result) { return to_credentials(walk.chain, result); }
 
-Credentials AuthEngine::to_credentials(Chain& chain, AuthResult result) const {
+Credentials AuthEngine::to_credentials(Chain& chain, AuthResult result) {
     Credentials out;
     out.result = result;
     out.password = std::move(chain.credentials);

@@ -117,7 +117,7 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
 }
 
 // A lookup that found the user: his password for the mechanism, if it is of a kind that can serve it.
-AuthResult AuthEngine::take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+AuthResult AuthEngine::keep_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                         Chain& chain) const {
     auto needed = schemes_for(request.mechanism);
     std::string default_scheme = entry.database->default_scheme();
@@ -192,7 +192,7 @@ void AuthEngine::burn_time(const PassDbEntry& entry, const AuthRequest& request,
 
 // The database's answer into chain.reply; a result if that is all there is to say. Nothing: see the walk.
 std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
-                                                  Work limit) const {
+                                                  Pace& pace) const {
     bool verifies = chain.password && entry.database->verifies_itself();
     std::optional<VerdictCache::Key> key;
     if (verifies && cache_->is_enabled())
@@ -204,16 +204,13 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
         chain.reply->verdict = Verdict::Match;
         return std::nullopt;
     }
-    chain.wanted = entry.database->work(request);
     Result<PassDbReply> reply = PassDbReply{};
-    if (chain.wanted > chain.allowed(limit)) {
-        auto at_once = verifies ? std::nullopt : entry.database->lookup_at_once(request);
-        if (!at_once) return std::nullopt;
-        reply = std::move(*at_once);
-    } else {
-        chain.has_waited = chain.has_waited || chain.wanted == Work::Blocking;
-        reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
-    }
+    const Work work = entry.database->work(request);
+    auto at_once =
+        work > pace.limit && pace.is_on_loop() && !verifies ? entry.database->lookup_at_once(request) : std::nullopt;
+    if (at_once) reply = std::move(*at_once);
+    else if (!pace.admits(work, entry.lane)) return std::nullopt;
+    else reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
         if (settings_.debug)
             log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
@@ -232,22 +229,20 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
     return std::nullopt;
 }
 
-// Nothing: what comes next costs more than `limit`.
+// Nothing: what comes next costs more than the walk may.
 std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
-                                                 Work limit) const {
+                                                 Pace& pace) const {
     bool verifies = chain.password && entry.database->verifies_itself();
     if (!chain.reply) {
-        auto result = fetch_reply(entry, request, chain, limit);
+        auto result = fetch_reply(entry, request, chain, pace);
         if (result || !chain.reply) return result;
     }
     // Behind a database that has proven the password the others only add their fields.
     bool compares = chain.password && !verifies && !entry.deny && !chain.verified;
     std::optional<bool> known;  // the verdict about this reply and no other
-    if (compares && chain.allowed(limit) == Work::Cheap &&
-        needs_cpu(entry, request, *chain.reply, *chain.password, known)) {
-        chain.wanted = Work::Cpu;
+    if (compares && pace.allowed() == Work::Cheap && needs_cpu(entry, request, *chain.reply, *chain.password, known) &&
+        !pace.admits(Work::Cpu, {}))
         return std::nullopt;
-    }
     PassDbReply reply = std::move(*chain.reply);
     chain.reply.reset();
     if (reply.verdict == Verdict::UnknownUser) {
@@ -277,7 +272,7 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
     } else if (compares && result == AuthResult::Ok) {
         result = compare(entry, request, reply, chain, known);
     } else if (!chain.password && result == AuthResult::Ok && !entry.deny && allowed) {
-        result = take_credentials(entry, request, reply, chain);
+        result = keep_credentials(entry, request, reply, chain);
     } else if (result != AuthResult::Ok) {
         request.trail.add(entry.label, describe(result));
     }

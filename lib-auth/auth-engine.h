@@ -1,8 +1,8 @@
 // AuthEngine: who may log in and who is who, by the configured databases in their order.
 //
 // Immutable once made; a reload makes another one. All calls may come from several threads, each with its own request.
-// `*_work` says what a call would cost, so that a server can keep slow ones off its event loop; a password is compared
-// database by database, each where it may run.
+// Each question is a walk, database by database, which stops before one that costs more than it may, so that a server
+// can ask each where it holds nobody up.
 #pragma once
 
 #include <chrono>
@@ -68,34 +68,34 @@ public:
     // For an authorisation identity: whose mail is wanted.
     Status set_login_user(AuthRequest& request, std::string_view name) const;
 
-    // PLAIN, LOGIN: compares a password. A Walk is one such comparison; one thread at a time. `advance` asks the next
-    // databases as long as they cost no more than `limit`, at most one that waits, and nothing costly behind that one:
-    // the result, or nothing, and then `wanted_work(walk)` says what the next one costs and `lane(walk)` which database
-    // it is. Request and engine outlive the walk.
+    // A walk through the passdbs; one thread at a time, and `limit` Cheap is for the event loop alone. `advance` asks
+    // the next databases as long as they cost no more than `limit`, at most one that waits, and nothing costly behind
+    // that one: the result, or nothing, and then `wanted_work(walk)` says what the next one costs and `lane(walk)`
+    // which database it is. Request and engine outlive the walk.
     struct Walk;
+    // PLAIN, LOGIN: compares a password.
     std::shared_ptr<Walk> start_verify(AuthRequest& request, const SecretString& password) const;
+    // CRAM-MD5, SCRAM, EXTERNAL ...: the stored password, in whatever scheme it is; when the walk has its result,
+    // `take_credentials` has that and the password.
+    std::shared_ptr<Walk> start_lookup(AuthRequest& request) const;
+    static Credentials take_credentials(Walk& walk, AuthResult result);
+    // After a mechanism has proven the user by itself: master users, as with a password.
+    std::shared_ptr<Walk> start_accept(AuthRequest& request) const;
     std::optional<AuthResult> advance(Walk& walk, Work limit) const;
     static Work wanted_work(const Walk& walk);
-    std::string lane(const Walk& walk) const;
-    // The same at once, whatever it costs.
+    static const std::string& lane(const Walk& walk);
+    // The same at once, whatever they cost.
     AuthResult verify(AuthRequest& request, const SecretString& password) const;
-
-    // CRAM-MD5, SCRAM, EXTERNAL ...: the stored password, in whatever scheme it is.
-    Work lookup_work(const AuthRequest& request) const;
     Credentials lookup_credentials(AuthRequest& request) const;
-    // The same without waiting for anybody; nothing if it would have to, and the request is as it was. Event loop only.
-    std::optional<Credentials> lookup_credentials_at_once(AuthRequest& request) const;
-    // The first database that such a lookup would wait for.
-    std::string lookup_lane(const AuthRequest& request) const;
-    // After a mechanism has proven the user by itself: master users, as verify does.
     AuthResult accept(AuthRequest& request) const;
-    Work accept_work(const AuthRequest& request) const;
 
-    // uid, gid, home and more into request.userdb_fields.
-    Work user_work(const AuthRequest& request) const;
+    // A walk through the userdbs: uid, gid, home and more into request.userdb_fields.
+    struct UserWalk;
+    std::shared_ptr<UserWalk> start_user_lookup(AuthRequest& request) const;
+    std::optional<UserResult> advance(UserWalk& walk, Work limit) const;
+    static Work wanted_work(const UserWalk& walk);
+    static const std::string& lane(const UserWalk& walk);
     UserResult lookup_user(AuthRequest& request) const;
-    std::optional<UserResult> lookup_user_at_once(AuthRequest& request) const;
-    std::string user_lane(const AuthRequest& request) const;
     // Hash upgrade: true if this login, which has succeeded, is to store its password anew, and it is its turn; then
     // exactly one of the others follows. `upgrade_password` hashes and waits for the disk: off the event loop.
     bool may_upgrade_now(const AuthRequest& request) const;
@@ -103,12 +103,19 @@ public:
     void forgo_upgrade() const;
     // Forgets the cached verdicts of these users, or all; returns how many.
     std::size_t flush_cache(const std::vector<std::string>& users) const;
-    Status iterate(const std::function<void(std::string_view user)>& visit) const;
+    // The users of one userdb, by its number from 0 on; waits for it. Unsupported if it cannot say, which is logged.
+    std::size_t userdb_count() const;
+    const std::string& userdb_lane(std::size_t number) const;
+    Status iterate(std::size_t number, const std::function<void(std::string_view user)>& visit) const;
+    // What it comes to when all have been asked.
+    static Status iteration_result(const std::vector<Status>& of_each);
 
 private:
     struct PassDbEntry;
     struct UserDbEntry;
     struct Chain;
+    struct UserChain;
+    struct Pace;
 
     explicit AuthEngine(AuthSettings settings);
     static Result<PassDbEntry> make_passdb(const PassDbSettings& db, const DriverContext& context,
@@ -116,9 +123,8 @@ private:
     static Result<UserDbEntry> make_userdb(const UserDbSettings& db, const DriverContext& context,
                                            const AuthEngine* like);
     Status normalise(const AuthRequest& request, std::string_view name, std::string& out) const;
-    Work most_work(const AuthRequest& request) const;
     // auth-engine-walk.cpp: which database next, and what its answer comes to.
-    std::optional<AuthResult> run_chain(AuthRequest& request, Chain& chain, Work limit) const;
+    std::optional<AuthResult> run_chain(AuthRequest& request, Chain& chain, Pace& pace) const;
     std::optional<AuthResult> judge(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
                                     AuthResult result) const;
     std::optional<AuthResult> judge_master(const PassDbEntry& entry, AuthRequest& request, Chain& chain) const;
@@ -127,9 +133,9 @@ private:
     bool has_masters() const;
     // auth-engine.cpp: one database.
     std::optional<AuthResult> ask_passdb(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
-                                         Work limit) const;
+                                         Pace& pace) const;
     std::optional<AuthResult> fetch_reply(const PassDbEntry& entry, AuthRequest& request, Chain& chain,
-                                          Work limit) const;
+                                          Pace& pace) const;
     Result<bool> matches(const PassDbEntry& entry, std::string_view text, const AuthRequest& request,
                          const SecretString& password, std::optional<bool> known = std::nullopt) const;
     bool needs_cpu(const PassDbEntry& entry, const AuthRequest& request, const PassDbReply& reply,
@@ -137,7 +143,7 @@ private:
     AuthResult compare(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply, Chain& chain,
                        std::optional<bool> known) const;
     void burn_time(const PassDbEntry& entry, const AuthRequest& request, const SecretString& password) const;
-    AuthResult take_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
+    AuthResult keep_credentials(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
                                 Chain& chain) const;
     // auth-engine-upgrade.cpp
     void note_upgrade(const PassDbEntry& entry, AuthRequest& request, const PassDbReply& reply,
@@ -146,14 +152,15 @@ private:
     bool apply_fields(const PassDbEntry& entry, AuthRequest& request, PassDbReply& reply, const Chain& chain) const;
     // lib-auth/app-passwords/app-password-walk.cpp
     enum class AppPasswordStep { NotOne, Paused, Decided };
-    AppPasswordStep try_app_password(Walk& walk, Work limit, AuthResult& result) const;
-    AuthResult ask_without_password(AuthRequest& request) const;
+    AppPasswordStep try_app_password(Walk& walk, AuthResult& result) const;
+    std::optional<AuthResult> ask_without_password(Walk& walk) const;
     // The right main password (or a proof of it) where an app password is needed: refused, with words for the client.
     AuthResult insist_on_app_password(AuthRequest& request, AuthResult result) const;
-    Credentials to_credentials(Chain& chain, AuthResult result) const;
-    std::optional<UserResult> ask_userdbs(AuthRequest& request, Work limit) const;
-    std::optional<UserResult::Kind> ask_userdb(const UserDbEntry& entry, AuthRequest& request, Work limit) const;
-    std::optional<UserResult> check_existence(AuthRequest& request, Work limit) const;
+    static Credentials to_credentials(Chain& chain, AuthResult result);
+    std::optional<UserResult> ask_userdbs(AuthRequest& request, UserChain& chain, Pace& pace) const;
+    std::optional<UserResult::Kind> ask_userdb(const UserDbEntry& entry, AuthRequest& request, UserChain& chain,
+                                               Pace& pace) const;
+    std::optional<UserResult::Kind> check_existence(AuthRequest& request, UserChain& chain, Pace& pace) const;
     void log_failure(const PassDbEntry& entry, const AuthRequest& request, const std::string& why,
                      const SecretString* password) const;
 

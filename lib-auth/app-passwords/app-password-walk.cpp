@@ -22,18 +22,24 @@ bool proves_the_password(std::string_view mechanism) {
 
 // What the databases decide without a password: deny, unknown users, fields with allow_nets and nologin, userdb_*.
 // Those that keep their passwords to themselves (PAM) cannot say that a user exists; then a userdb has to know him.
-AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
-    Chain chain;
-    AuthResult result = *run_chain(request, chain, Work::Blocking);
-    if (result == AuthResult::Ok && is_locked_password(chain.credentials.reveal())) {
+// Nothing: one of them costs more than the walk may.
+std::optional<AuthResult> AuthEngine::ask_without_password(Walk& walk) const {
+    AuthRequest& request = walk.request;
+    if (!walk.account) walk.account.emplace();
+    if (!walk.account_result) walk.account_result = run_chain(request, *walk.account, walk.pace);
+    if (!walk.account_result) return std::nullopt;
+    const AuthResult result = *walk.account_result;
+    if (result == AuthResult::Ok && is_locked_password(walk.account->credentials.reveal())) {
         log_info(fmt::format("app-password({}): the stored password begins with '!': the account is locked",
                              request.log_identity()));
         return AuthResult::Disabled;
     }
     bool cannot_tell = result == AuthResult::UnknownUser || result == AuthResult::NoCredentials;
-    if (!cannot_tell || !chain.any_unsupported) return result;
-    AuthRequest probe = request;
-    switch (lookup_user(probe).kind) {
+    if (!cannot_tell || !walk.account->any_unsupported) return result;
+    if (!walk.probe) walk.probe = request;
+    auto found = ask_userdbs(*walk.probe, walk.probe_chain, walk.pace);
+    if (!found) return std::nullopt;
+    switch (found->kind) {
         case UserResult::Kind::Found: return AuthResult::Ok;
         case UserResult::Kind::NotFound: return AuthResult::UnknownUser;
         case UserResult::Kind::InternalFailure: break;
@@ -45,13 +51,10 @@ AuthResult AuthEngine::ask_without_password(AuthRequest& request) const {
     return AuthResult::InternalFailure;
 }
 
-AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit, AuthResult& result) const {
+AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, AuthResult& result) const {
     using State = Walk::AppPasswordState;
     AuthRequest& request = walk.request;
-    auto pause = [&] {
-        walk.chain.wanted = Work::Blocking;
-        return AppPasswordStep::Paused;
-    };
+    static const std::string kLane = "app-passwords";
     if (walk.app_state == State::NotOne) return AppPasswordStep::NotOne;
     if (walk.app_state == State::Untried) {
         auto letters = app_passwords_ && proves_the_password(request.mechanism)
@@ -61,15 +64,20 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
             walk.app_state = State::NotOne;
             return AppPasswordStep::NotOne;
         }
-        auto rows = app_passwords_->of_user(
-            request.user, limit == Work::Blocking ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
+        const bool may_wait = walk.pace.limit == Work::Blocking;
+        walk.pace.has_waited = may_wait;
+        auto rows =
+            app_passwords_->of_user(request.user, may_wait ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
         if (!rows) {
             app_passwords_->complain(rows.error());
             request.trail.add("app passwords", "could not be asked");
             result = AuthResult::InternalFailure;
             return AppPasswordStep::Decided;
         }
-        if (!*rows) return pause();
+        if (!*rows) {
+            (void)walk.pace.admits(Work::Blocking, kLane);
+            return AppPasswordStep::Paused;
+        }
         const AppPassword* row = find_app_password(***rows, *letters);
         walk.app_state = row ? State::Matched : State::NotOne;
         if (!row) return AppPasswordStep::NotOne;
@@ -77,16 +85,19 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
     }
     const AppPassword& row = walk.app_password;
     const std::int64_t now = std::time(nullptr);
-    if (walk.app_state == State::Matched) {
+    if (walk.app_state == State::Matched && !walk.account) {
         if (std::string why = refusal_of(row, request.service, request.remote_ip, now); !why.empty()) {
             log_info(fmt::format("app-password({}): {} {}", request.log_identity(), label(row), why));
             request.trail.add("app password " + label(row), why);
             result = AuthResult::Mismatch;
             return AppPasswordStep::Decided;
         }
-        if (lookup_work(request) > limit) return pause();
         request.trail.add("app password " + label(row), "matched");
-        result = ask_without_password(request);
+    }
+    if (walk.app_state == State::Matched) {
+        auto answer = ask_without_password(walk);
+        if (!answer) return AppPasswordStep::Paused;
+        result = *answer;
         if (result != AuthResult::Ok) {
             log_info(fmt::format("app-password({}): {} is right, but the databases do not let this user in",
                                  request.log_identity(), label(row)));
@@ -95,7 +106,7 @@ AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, Work limit,
         walk.app_state = State::Allowed;
     }
     if (app_passwords_->is_use_due(row.id, now)) {
-        if (limit != Work::Blocking) return pause();
+        if (!walk.pace.admits(Work::Blocking, kLane)) return AppPasswordStep::Paused;
         app_passwords_->record_use(row.id, {now, request.service, request.remote_ip});
     }
     request.app_password = label(row);

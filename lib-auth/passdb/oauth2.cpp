@@ -21,6 +21,7 @@ public:
     Result<PassDbReply> lookup(const AuthRequest&) override {
         return fail(ErrorCode::Unsupported, "passdb doesn't support credential lookups");
     }
+    std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest& request) override { return lookup(request); }
 
     Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
         TokenAnswer answer = TRY(lookup_->check(request, password.reveal()));

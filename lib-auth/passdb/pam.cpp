@@ -32,6 +32,7 @@ public:
     Result<PassDbReply> lookup(const AuthRequest&) override {
         return fail(ErrorCode::Unsupported, "passdb doesn't support credential lookups");
     }
+    std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest& request) override { return lookup(request); }
 
     Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
         if (!backend_) return fail(ErrorCode::Unavailable, "PAM is not available in this process");

@@ -111,7 +111,8 @@ TEST_F(SqlTest, FindsUsersAndTheirFields) {
     EXPECT_EQ(lookup.userdb_fields.find("uid")->value, "5000");
     EXPECT_EQ(lookup.userdb_fields.find("home")->value, "/v/alice");
     std::vector<std::string> users;
-    ASSERT_TRUE(engine->iterate([&](std::string_view user) { users.emplace_back(user); }));
+    ASSERT_EQ(engine->userdb_count(), 1u);
+    ASSERT_TRUE(engine->iterate(0, [&](std::string_view user) { users.emplace_back(user); }));
     EXPECT_EQ(users.size(), 4u);
     EXPECT_EQ(users[0], "alice@example.test");
 }
@@ -165,18 +166,22 @@ TEST_F(SqlAtOnceTest, NeedsNoThreadOnceTheFileIsOpen) {
     EXPECT_EQ(log_in_at_once("twice@example.test", "a"), std::nullopt) << "who waits may find out more";
     AuthRequest lookup;
     ASSERT_TRUE(engine->set_user(lookup, "alice@example.test"));
-    auto nothing = engine->lookup_user_at_once(lookup);
-    EXPECT_FALSE(nothing) << "its database has a file of its own to open";
+    auto user_walk = engine->start_user_lookup(lookup);
+    EXPECT_FALSE(engine->advance(*user_walk, Work::Cheap)) << "its database has a file of its own to open";
+    EXPECT_EQ(AuthEngine::wanted_work(*user_walk), Work::Blocking);
     EXPECT_EQ(engine->lookup_user(lookup).kind, UserResult::Kind::Found);
     AuthRequest again;
     ASSERT_TRUE(engine->set_user(again, "alice@example.test"));
-    auto found = engine->lookup_user_at_once(again);
+    user_walk = engine->start_user_lookup(again);
+    auto found = engine->advance(*user_walk, Work::Cheap);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->kind, UserResult::Kind::Found);
     EXPECT_EQ(again.userdb_fields.find("home")->value, "/v/alice");
     AuthRequest credentials;
     ASSERT_TRUE(engine->set_user(credentials, "alice@example.test"));
-    EXPECT_EQ(engine->lookup_credentials_at_once(credentials)->password.reveal(), "{PLAIN}secret");
+    auto walk = engine->start_lookup(credentials);
+    ASSERT_EQ(engine->advance(*walk, Work::Cheap), AuthResult::Ok);
+    EXPECT_EQ(AuthEngine::take_credentials(*walk, AuthResult::Ok).password.reveal(), "{PLAIN}secret");
 }
 
 TEST_F(SqlAtOnceTest, ALockedFileIsNothingToWaitForOnTheLoop) {

@@ -1,0 +1,224 @@
+// A database that hangs behind one that answers: who is found before it does not wait, whatever he asks for.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include "authd/server.h"
+#include "lib-base/log.h"
+#include "lib-base/text.h"
+
+namespace culver {
+namespace {
+
+// /etc/shadow behind a directory service that hangs: every question waits until the test lets it go.
+class HungShadow final : public PamBackend {
+public:
+    Result<PamAnswer> authenticate(const PamCall& call) override {
+        std::unique_lock lock(mutex_);
+        ++asked_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return released_; });
+        PamAnswer answer;
+        answer.verdict = call.user == "late" ? Verdict::Match : Verdict::UnknownUser;
+        answer.secret = SecretString("{PLAIN}secret");
+        return answer;
+    }
+    void release() {
+        std::lock_guard lock(mutex_);
+        released_ = true;
+        changed_.notify_all();
+    }
+    void wait_for_questions(int count) {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return asked_ >= count; }));
+    }
+    int asked() {
+        std::lock_guard lock(mutex_);
+        return asked_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool released_ = false;
+    int asked_ = 0;
+};
+
+class Peer {
+public:
+    explicit Peer(UniqueFd fd) : fd_(std::move(fd)) {}
+    void send(const std::string& text) {
+        ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size()));
+    }
+    std::string line() {
+        while (buffer_.find('\n') == buffer_.npos) {
+            pollfd ready{fd_.get(), POLLIN, 0};
+            if (::poll(&ready, 1, 60'000) <= 0) return "(nothing)";
+            char bytes[4096];
+            ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+            if (n <= 0) return "(closed)";
+            buffer_.append(bytes, std::size_t(n));
+        }
+        std::string out = buffer_.substr(0, buffer_.find('\n'));
+        buffer_.erase(0, out.size() + 1);
+        return out;
+    }
+    std::string ask(const std::string& text) {
+        send(text + "\n");
+        return line();
+    }
+
+private:
+    UniqueFd fd_;
+    std::string buffer_;
+};
+
+std::string plain(const std::string& user, const std::string& password) {
+    return base64_encode(std::string(1, '\0') + user + std::string(1, '\0') + password);
+}
+
+constexpr std::size_t kThreads = 2;
+
+class LanesTest : public testing::Test {
+protected:
+    LanesTest() {
+        set_log_sink([](LogLevel, std::string_view) {});
+        base = testing::TempDir() + "/lanes-test." + std::to_string(::getpid());
+        std::ofstream(base) << "alice:{PLAIN}secret:5000:5000::/home/alice::\n";
+        std::ofstream(base + ".masters") << "boss:{PLAIN}boss\n";
+        settings.mechanisms = {"PLAIN", "CRAM-MD5"};
+        settings.failure_delay = std::chrono::milliseconds(1);
+        settings.worker_count = kThreads;
+        settings.master_user_separator = "*";
+        for (const char* suffix : {".masters", ""}) {
+            PassDbSettings file;
+            file.driver = "passwd-file";
+            file.args = base + suffix;
+            file.master = suffix[0] != '\0';
+            settings.passdbs.push_back(file);
+        }
+        PassDbSettings hung;
+        hung.driver = "shadow";
+        settings.passdbs.push_back(hung);
+        server = std::make_unique<AuthServer>(loop, DriverContext{&files, &shadow});
+    }
+    ~LanesTest() override {
+        shadow.release();
+        loop.stop();
+        if (thread.joinable()) thread.join();
+        server.reset();
+        set_log_sink({});
+        for (const char* suffix : {"", ".masters"}) std::remove((base + suffix).c_str());
+    }
+    void add_userdb(const std::string& driver, const std::string& args) {
+        UserDbSettings userdb;
+        userdb.driver = driver;
+        userdb.args = args;
+        settings.userdbs.push_back(userdb);
+    }
+    void start() {
+        auto used = server->use_settings(settings);
+        ASSERT_TRUE(used) << used.error().detail;
+        thread = std::thread([this] { loop.run(); });
+    }
+    Peer connect(AuthProtocol protocol) {
+        int fds[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        EXPECT_TRUE(set_blocking(fds[1], Blocking::No));
+        loop.post([this, fd = fds[1], protocol] { server->serve(UniqueFd(fd), protocol, UserDbRights{}); });
+        Peer peer{UniqueFd(fds[0])};
+        peer.send(fmt::format("VERSION\t1\t{}\n", protocol == AuthProtocol::Master ? 1 : 2));
+        if (protocol == AuthProtocol::Client) peer.send(fmt::format("CPID\t{}\n", ++last_pid));
+        const std::string_view last = protocol == AuthProtocol::Master ? "SPID" : "DONE";
+        for (std::string line = peer.line(); !line.starts_with(last) && line[0] != '(';) line = peer.line();
+        return peer;
+    }
+    // Users whom nobody but the hung database could know: all of its threads wait, and more users than those.
+    void fill_lane(Peer& peer) {
+        for (std::size_t i = 1; i <= 3 * kThreads; ++i)
+            peer.send(fmt::format("AUTH\t{}\tPLAIN\tservice=imap\trip=10.0.{}.1\tresp={}\n", i, i, plain("late", "x")));
+        shadow.wait_for_questions(kThreads);
+    }
+    static std::string cram_md5(const std::string& cont, const std::string& user, const std::string& password) {
+        std::string challenge = base64_decode(cont.substr(cont.rfind('\t') + 1)).value();
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned size = 0;
+        HMAC(EVP_md5(), password.data(), int(password.size()), reinterpret_cast<const unsigned char*>(challenge.data()),
+             challenge.size(), digest, &size);
+        return base64_encode(user + " " + hex_encode({reinterpret_cast<const char*>(digest), size}));
+    }
+
+    EventLoop loop;
+    PasswdFileRegistry files;
+    HungShadow shadow;
+    AuthSettings settings;
+    std::unique_ptr<AuthServer> server;
+    std::thread thread;
+    std::string base;
+    unsigned last_pid = 0;
+};
+
+TEST_F(LanesTest, EveryMechanismOfAUserWhoIsFoundBeforeIsAnswered) {
+    start();
+    Peer flood = connect(AuthProtocol::Client), good = connect(AuthProtocol::Client);
+    fill_lane(flood);
+    EXPECT_EQ(good.ask("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t1\tuser=alice");
+    for (const auto& [user, password] : {std::pair{"alice", "secret"}, {"alice*boss", "boss"}}) {
+        std::string cont = good.ask("AUTH\t2\tCRAM-MD5\tservice=imap");
+        ASSERT_TRUE(cont.starts_with("CONT\t2\t")) << cont;
+        std::string reply = good.ask("CONT\t2\t" + cram_md5(cont, user, password));
+        EXPECT_TRUE(reply.starts_with("OK\t2\tuser=alice")) << user << ": " << reply;
+    }
+    EXPECT_TRUE(good.ask("AUTH\t3\tPLAIN\tservice=imap\tresp=" + plain("alice*boss", "boss")).starts_with("OK\t3\t"));
+}
+
+TEST_F(LanesTest, LookupsOfAUserWhoIsFoundBeforeAreAnswered) {
+    add_userdb("static", "uid=5000 gid=5000 home=/home/%u");
+    start();
+    Peer flood = connect(AuthProtocol::Client), master = connect(AuthProtocol::Master);
+    fill_lane(flood);
+    EXPECT_TRUE(master.ask("USER\t1\talice\tservice=doveadm").starts_with("USER\t1\talice\tuid=5000"))
+        << "static asks the passdbs whether there is such a user";
+    EXPECT_TRUE(master.ask("PASS\t2\talice\tservice=doveadm").starts_with("PASS\t2\tuser=alice"));
+    master.send("USER\t3\tlate\tservice=doveadm\n");
+    EXPECT_TRUE(master.ask("USER\t4\talice\tservice=doveadm").starts_with("USER\t4\talice"))
+        << "who needs the other database waits, and keeps nobody waiting";
+    shadow.release();
+    EXPECT_TRUE(master.line().starts_with("USER\t3\tlate\tuid=5000"));
+}
+
+TEST_F(LanesTest, WhoIsFoundByTheHungDatabaseIsAnsweredWhenItGoesOn) {
+    add_userdb("passwd-file", base);
+    start();
+    Peer flood = connect(AuthProtocol::Client), good = connect(AuthProtocol::Client);
+    fill_lane(flood);
+    std::string cont = good.ask("AUTH\t1\tCRAM-MD5\tservice=imap");
+    good.send("CONT\t1\t" + cram_md5(cont, "late", "secret") + "\n");
+    EXPECT_EQ(good.ask("AUTH\t2\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t2\tuser=alice");
+    shadow.release();
+    EXPECT_EQ(good.line(), "OK\t1\tuser=late");
+}
+
+TEST_F(LanesTest, AListGoesDatabaseByDatabase) {
+    add_userdb("passwd-file", base);
+    add_userdb("passwd-file", base + ".masters");
+    add_userdb("static", "uid=5000");
+    start();
+    Peer master = connect(AuthProtocol::Master);
+    EXPECT_EQ(master.ask("LIST\t1\tservice=doveadm"), "LIST\t1\talice");
+    EXPECT_EQ(master.line(), "LIST\t1\tboss");
+    EXPECT_EQ(master.line(), "DONE\t1\t") << "one that cannot say takes nothing away from the others";
+}
+
+}  // namespace
+}  // namespace culver
