@@ -155,6 +155,10 @@ class AuthClient(LineSocket):
         words = self.waiting[id].pop(0)
         return Reply(words[0], [unescape(word) for word in words[2:]], id=id)
 
+    def has_heard_of(self, id):
+        """Whether a line for that id came before one that was read."""
+        return bool(self.waiting.get(id))
+
     def start(self, sasl, params=DEFAULT, initial=True):
         first = sasl.initial()
         return self.begin(sasl.name, params, first if initial else None)

@@ -2,7 +2,8 @@
 
     service = WebServer(lambda request: (200, {"active": True}))
     service.url, service.requests       each Request: method, path, query (dict), headers, body
-    service.answer = ...                another function; it may sleep, or raise Cut to close the connection
+    service.answer = ...                another function; it may raise Cut to close the connection
+    with Held(function) as held: ...    an answer that does not come before the end of the block (or held.release())
     service.down(), service.up()        nothing listens; the same port again
     WebServer(answer, tls=authority.certificate("localhost"))    HTTPS
 """
@@ -23,6 +24,28 @@ class Cut(Exception):
     """Closes the connection without an answer."""
 
 
+class Held:
+    """Answers as the function says, but not before it is released: a service that hangs, for as long as it must."""
+
+    def __init__(self, answer):
+        self.answer, self.waiting = answer, []
+        self._released = threading.Event()
+
+    def __call__(self, request):
+        self.waiting.append(request)
+        self._released.wait()
+        return self.answer(request)
+
+    def release(self):
+        self._released.set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.release()
+
+
 @dataclasses.dataclass
 class Request:
     method: str
@@ -38,6 +61,14 @@ class Request:
         return json.loads(self.body)
 
 
+class _Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # so that nobody who comes with many others tries again after a second
+
+    def handle_error(self, request, client_address):
+        pass  # a peer that goes away is no news
+
+
 class WebServer:
     def __init__(self, answer, tls=None):
         self.answer, self.requests, self.tls = answer, [], tls
@@ -49,9 +80,7 @@ class WebServer:
         return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def up(self):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda request, address: None  # a peer that goes away is no news
+        self.server = _Listener(("127.0.0.1", self.port), self._handler())
         self.port = self.server.server_address[1]
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
