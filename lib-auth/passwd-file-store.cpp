@@ -31,11 +31,6 @@ Error no_right(int error, const std::string& what, const std::string& path) {
 
 bool fits_a_field(std::string_view text) { return text.find_first_of(std::string_view(":\n\r\0", 4)) == text.npos; }
 
-bool is_same(const struct stat& a, const struct stat& b) {
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
-           a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
-
 // Removes the file unless it has taken its place.
 struct TemporaryFile {
     std::string path;
@@ -79,8 +74,7 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     // Whoever edits it with the same lock is let finish; another upgrade is not worth waiting for.
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
         return fail(ErrorCode::InUse, real + " is locked by another process");
-    struct stat before {
-    }, now{};
+    struct stat before {};
     if (::fstat(fd.get(), &before) != 0 || !S_ISREG(before.st_mode))
         return fail(ErrorCode::Io, real + " is no regular file");
     if (before.st_size > kFileLimit)
@@ -114,8 +108,7 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     ::explicit_bzero(changed->data(), changed->size());
     if (::fsync(out.get()) != 0) return fail_errno(fmt::format("fsync({})", temporary.path));
     // Another program may have put its file in the place of the one that was read, lock or no lock.
-    if (::stat(real.c_str(), &now) != 0 || !is_same(before, now))
-        return fail(ErrorCode::InUse, real + " was changed meanwhile");
+    if (FileStamp::of_path(real) != FileStamp(before)) return fail(ErrorCode::InUse, real + " was changed meanwhile");
     if (::rename(temporary.path.c_str(), real.c_str()) != 0)
         return fail(no_right(errno, fmt::format("rename({})", temporary.path), real));
     temporary.path.clear();

@@ -19,7 +19,7 @@ namespace culver {
 namespace {
 constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 1;
 constexpr std::size_t kFileLimit = 1ull << 32;
-constexpr off_t kLargeFile = 16 << 20;
+constexpr std::int64_t kLargeFile = 16 << 20;
 constexpr std::size_t kLineLimit = 64 * 1024;
 constexpr std::size_t kRegistryLimit = 1000, kConfigLimit = 1 << 20;
 constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
@@ -231,17 +231,21 @@ void PasswdFileTable::for_each(const std::function<void(const PasswdFileEntry&)>
     }
 }
 
-Result<PasswdFile::Stamp> PasswdFile::stamp() const {
-    struct stat st;
-    if (::stat(path_.c_str(), &st) == 0) return Stamp{st.st_dev, st.st_ino, st.st_size, st.st_mtim};
-    int error = errno;
-    return fail(Error::from_errno(error, fmt::format("stat({}) (euid={})", path_, ::geteuid())));
+// The freshness check: one stat(2) for a lookup, all that a passwd-file costs while nobody writes to it.
+Result<PasswdFile::Look> PasswdFile::look_whether_current() {
+    auto stamp = FileStamp::of_path(path_);
+    if (!stamp) {
+        int error = errno;
+        return fail(Error::from_errno(error, fmt::format("stat({}) (euid={})", path_, ::geteuid())));
+    }
+    std::lock_guard lock(mutex_);
+    return Look{*stamp, *stamp == stamp_ ? table_ : nullptr};
 }
 
 bool PasswdFile::is_current() {
-    auto now = stamp();
+    auto look = look_whether_current();
+    bool current = look && look->current;
     std::lock_guard lock(mutex_);
-    bool current = now && table_ && *now == stamp_;
     checked_ = current ? Clock::now() : Clock::time_point{};
     return current;
 }
@@ -252,30 +256,25 @@ void PasswdFile::serve_userdb() {
     use_ = PasswdFileUse::UserDb;
 }
 
-Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
+Result<PasswdFile::Table> PasswdFile::table() {
     {
         std::lock_guard lock(mutex_);
         if (table_ && Clock::now() - checked_ < std::chrono::milliseconds(1)) return table_;
     }
-    auto now = stamp();
-    if (!now) return fail(now.error());
-    {
-        std::lock_guard lock(mutex_);
-        if (table_ && *now == stamp_) return table_;
-    }
+    if (Table current = TRY(look_whether_current()).current) return current;
     std::lock_guard loading(load_mutex_);
-    now = stamp();
-    if (!now) return fail(now.error());
+    // Whoever had the mutex before has perhaps read it already.
+    Look look = TRY(look_whether_current());
+    return look.current ? look.current : read_as(look.stamp);
+}
+
+Result<PasswdFile::Table> PasswdFile::read_as(const FileStamp& stamp) {
     PasswdFileUse use;
     {
         std::lock_guard lock(mutex_);
-        if (table_ && *now == stamp_) return table_;
         use = use_;
-    }
-    if (now->size > kLargeFile) {
-        // Two of these at once might not fit into vsz_limit; whoever asks meanwhile waits for the new one.
-        std::lock_guard lock(mutex_);
-        table_.reset();
+        // Two large ones at once might not fit into vsz_limit; whoever asks meanwhile waits for the new one.
+        if (stamp.size > kLargeFile) table_.reset();
     }
     std::string text = TRY(read_file(path_, kFileLimit));
     auto fresh = PasswdFileTable::parse(std::move(text), use);
@@ -285,7 +284,7 @@ Result<std::shared_ptr<const PasswdFileTable>> PasswdFile::table() {
         log_error(fmt::format("passwd-file {}: {} more lines with problems", path_,
                               fresh->problem_count() - fresh->problems().size()));
     std::lock_guard lock(mutex_);
-    stamp_ = *now;
+    stamp_ = stamp;
     table_ = fresh;
     return table_;
 }

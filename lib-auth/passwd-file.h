@@ -5,8 +5,6 @@
 // file:line and skipped. Thread-safe. Format: docs/passwd-file.md.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -19,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib-base/file.h"
 #include "lib-base/result.h"
 
 namespace culver {
@@ -98,23 +97,20 @@ public:
     const std::string& path() const { return path_; }
 
 private:
-    struct Stamp {
-        dev_t device = 0;
-        ino_t inode = 0;
-        off_t size = -1;
-        timespec mtime{};
-        bool operator==(const Stamp& other) const {
-            return device == other.device && inode == other.inode && size == other.size &&
-                   mtime.tv_sec == other.mtime.tv_sec && mtime.tv_nsec == other.mtime.tv_nsec;
-        }
+    using Table = std::shared_ptr<const PasswdFileTable>;
+    // A look at the file: its stamp, and the table in memory if that is of this very stamp.
+    struct Look {
+        FileStamp stamp;
+        Table current;
     };
-    Result<Stamp> stamp() const;
+    Result<Look> look_whether_current();
+    Result<Table> read_as(const FileStamp& stamp);
     using Clock = std::chrono::steady_clock;
 
     std::string path_;
     std::mutex mutex_;       // guards stamp_, use_, checked_ and table_
     std::mutex load_mutex_;  // one reader at a time; taken before mutex_
-    Stamp stamp_;
+    FileStamp stamp_;        // of the file that table_ was read from
     PasswdFileUse use_ = PasswdFileUse::PassDb;
     Clock::time_point checked_;  // when is_current() last found it so: table() right behind it need not look again
     std::shared_ptr<const PasswdFileTable> table_;  // shared with lookups under way in other threads

@@ -5,10 +5,36 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include "lib-base/unique-fd.h"
 
 namespace culver {
+
+bool FileTime::is_older_than(std::chrono::nanoseconds age) const {
+    struct timespec now {};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    // Seconds first: those of a file may be any number, and would overflow as nanoseconds.
+    constexpr std::int64_t kMany = 1'000'000'000;
+    if (seconds > now.tv_sec) return false;
+    if (seconds < now.tv_sec - kMany) return true;
+    return std::chrono::seconds(now.tv_sec - seconds) + std::chrono::nanoseconds(now.tv_nsec - nanoseconds) > age;
+}
+
+FileStamp::FileStamp(const struct ::stat& file)
+    : device(file.st_dev), inode(file.st_ino), size(file.st_size), mtime{file.st_mtim.tv_sec, file.st_mtim.tv_nsec} {}
+
+std::optional<FileStamp> FileStamp::of_path(const std::string& path) {
+    struct stat file;
+    if (::stat(path.c_str(), &file) != 0) return std::nullopt;
+    return FileStamp(file);
+}
+
+std::optional<FileStamp> FileStamp::of_fd(int fd) {
+    struct stat file;
+    if (::fstat(fd, &file) != 0) return std::nullopt;
+    return FileStamp(file);
+}
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <ctime>
 
 #include "lib-base/log.h"
 
@@ -13,27 +12,18 @@ namespace {
 constexpr std::int64_t kUseStep = 60;
 constexpr std::size_t kUseLimit = 100'000;
 constexpr std::chrono::seconds kComplaintStep{60};
+constexpr std::chrono::seconds kSettled{2};  // after this another write would show in the stamp
 }  // namespace
 
-bool AppPasswords::Stamp::operator==(const Stamp& other) const {
-    return device == other.device && inode == other.inode && size == other.size && mtime.tv_sec == other.mtime.tv_sec &&
-           mtime.tv_nsec == other.mtime.tv_nsec;
-}
-
-bool AppPasswords::Stamp::is_settled() const { return std::time(nullptr) > mtime.tv_sec + 2; }
-
-Result<AppPasswords::Stamp> AppPasswords::stamp() const {
-    struct stat st;
-    if (::stat(file_.path().c_str(), &st) != 0) {
-        std::string hint = errno == ENOENT ? " (doveadm auth app-password add makes it)" : "";
-        return fail(ErrorCode::Unavailable,
-                    Error::from_errno(errno, fmt::format("stat({})", file_.path())).detail + hint);
-    }
-    return Stamp{st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+Result<FileStamp> AppPasswords::stamp() const {
+    if (auto found = FileStamp::of_path(file_.path())) return *found;
+    const int error = errno;
+    std::string hint = error == ENOENT ? " (doveadm auth app-password add makes it)" : "";
+    return fail(ErrorCode::Unavailable, Error::from_errno(error, fmt::format("stat({})", file_.path())).detail + hint);
 }
 
 Result<std::optional<AppPasswords::Rows>> AppPasswords::of_user(const std::string& user, Blocking may_block) {
-    const Stamp before = TRY(stamp());
+    const FileStamp before = TRY(stamp());
     {
         std::lock_guard lock(mutex_);
         if (before == stamp_) {
@@ -43,7 +33,7 @@ Result<std::optional<AppPasswords::Rows>> AppPasswords::of_user(const std::strin
     }
     if (may_block == Blocking::No) return std::nullopt;
     auto rows = std::make_shared<std::vector<AppPassword>>(TRY(file_.of_user(user)));
-    const bool may_keep = before.is_settled() && TRY(stamp()) == before;
+    const bool may_keep = before.mtime.is_older_than(kSettled) && TRY(stamp()) == before;
     std::lock_guard lock(mutex_);
     if (!may_keep) return rows;
     if (!(before == stamp_) || users_.size() >= kUserLimit) users_.clear();

@@ -4,8 +4,6 @@
 // The file is looked at (stat) with each login, so that a revoked password fails at the very next one.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "lib-auth/app-passwords/app-password-file.h"
+#include "lib-base/file.h"
 
 namespace culver {
 
@@ -40,21 +39,12 @@ public:
     static constexpr std::size_t kUserLimit = 20'000;
 
 private:
-    struct Stamp {
-        dev_t device = 0;
-        ino_t inode = 0;
-        off_t size = -1;
-        timespec mtime{};
-        bool operator==(const Stamp& other) const;
-        // Old enough that another write would show: file systems count time in steps.
-        bool is_settled() const;
-    };
-    Result<Stamp> stamp() const;
+    Result<FileStamp> stamp() const;
     using Clock = std::chrono::steady_clock;
 
     AppPasswordFile file_;
     std::mutex mutex_;  // guards everything below
-    Stamp stamp_;
+    FileStamp stamp_;
     std::unordered_map<std::string, Rows> users_;
     std::unordered_map<std::int64_t, std::int64_t> used_;  // id -> when it was last written
     std::string complaint_;

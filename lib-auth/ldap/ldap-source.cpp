@@ -1,7 +1,6 @@
 #include "lib-auth/ldap/ldap-source.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include "lib-auth/ldap/ldap-escape.h"
 #include "lib-base/log.h"
@@ -34,31 +33,27 @@ LdapPool::Opener LdapSource::opener(LdapPool::Identity identity) {
     };
 }
 
-std::string LdapSource::file_stamp() const {
-    std::string stamp;
+std::vector<std::optional<FileStamp>> LdapSource::tls_file_stamps() const {
+    std::vector<std::optional<FileStamp>> stamps;
     for (const std::string* path :
-         {&config_.tls_ca_cert_file, &config_.tls_ca_cert_dir, &config_.tls_cert_file, &config_.tls_key_file}) {
-        struct stat st {};
-        if (!path->empty() && ::stat(path->c_str(), &st) == 0)
-            stamp += fmt::format("{}.{}.{}.{}", st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-        stamp += ' ';
-    }
-    return stamp;
+         {&config_.tls_ca_cert_file, &config_.tls_ca_cert_dir, &config_.tls_cert_file, &config_.tls_key_file})
+        stamps.push_back(path->empty() ? std::nullopt : FileStamp::of_path(*path));
+    return stamps;
 }
 
 Status LdapSource::load_tls() {
-    std::string stamp = file_stamp();
+    auto stamps = tls_file_stamps();
     auto tls = TRY(LdapTls::load(config_));
     std::lock_guard lock(mutex_);
     tls_ = std::move(tls);
-    tls_stamp_ = std::move(stamp);
+    tls_stamps_ = std::move(stamps);
     return {};
 }
 
 void LdapSource::refresh_tls() {
     {
         std::lock_guard lock(mutex_);
-        if (file_stamp() == tls_stamp_) return;
+        if (tls_file_stamps() == tls_stamps_) return;
     }
     // A key that only root may read cannot be read again by authd; the one from the start goes on working.
     if (auto loaded = load_tls(); !loaded)

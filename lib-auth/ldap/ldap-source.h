@@ -13,6 +13,7 @@
 #include "lib-auth/ldap/ldap-config.h"
 #include "lib-auth/ldap/ldap-pool.h"
 #include "lib-auth/passdb.h"
+#include "lib-base/file.h"
 
 namespace culver {
 
@@ -40,14 +41,14 @@ public:
 private:
     Status load_tls();
     LdapPool::Opener opener(LdapPool::Identity identity);
-    std::string file_stamp() const;
+    std::vector<std::optional<FileStamp>> tls_file_stamps() const;
     Result<std::optional<LdapAnswer>> follow_pointers(LdapEntry entry, const LdapAttributes& attributes,
                                                       const AuthRequest& request);
 
     const LdapConfig config_;
     const SecretString text_;
-    std::mutex mutex_;              // guards tls_ and tls_stamp_
-    std::string tls_stamp_;         // of the files when they were read
+    std::mutex mutex_;                                  // guards tls_ and tls_stamps_
+    std::vector<std::optional<FileStamp>> tls_stamps_;  // of the files when they were read
     std::shared_ptr<LdapTls> tls_;  // shared with the opening of connections under way, while a reload replaces it
     LdapPool searches_, binds_;
 };

@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "lib-base/file.h"
-
 namespace culver {
 
 namespace {
@@ -24,28 +22,23 @@ Result<std::shared_ptr<const JwtKey>> JwtKeys::find(const Jwt& token) {
     };
     if (!party || !id) return not_found();
     std::string path = fmt::format("{}{}/{}/{}", prefix_, *party, token.algorithm, *id);
-    struct stat st;
-    if (::stat(path.c_str(), &st) != 0) {
+    auto stamp = FileStamp::of_path(path);
+    if (!stamp) {
         if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return not_found();
         return fail(Error::from_errno(errno, fmt::format("stat({})", path)));
     }
-    Entry fresh{st.st_dev, st.st_ino, st.st_size, st.st_mtim, nullptr};
     {
         std::lock_guard lock(mutex_);
         auto known = keys_.find(path);
-        if (known != keys_.end() && known->second.device == fresh.device && known->second.inode == fresh.inode &&
-            known->second.size == fresh.size && known->second.mtime.tv_sec == fresh.mtime.tv_sec &&
-            known->second.mtime.tv_nsec == fresh.mtime.tv_nsec)
-            return known->second.key;
+        if (known != keys_.end() && known->second.stamp == *stamp) return known->second.key;
     }
     std::string text = TRY(read_file(path, kFileLimit));
     auto key = JwtKey::load(token.algorithm, text);
     ::explicit_bzero(text.data(), text.size());
     if (!key) return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", path, key.error().detail));
-    fresh.key = *key;
     std::lock_guard lock(mutex_);
     if (keys_.size() >= kKeyLimit) keys_.clear();
-    keys_[path] = std::move(fresh);
+    keys_[path] = Entry{*stamp, *key};
     return *key;
 }
 

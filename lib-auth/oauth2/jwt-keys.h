@@ -3,8 +3,6 @@
 // A key that was read is kept until its file changes or goes: keys can be rotated under the same name. Thread-safe.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +10,7 @@
 
 #include "lib-auth/oauth2/jwt-signature.h"
 #include "lib-auth/oauth2/jwt.h"
+#include "lib-base/file.h"
 
 namespace culver {
 
@@ -25,10 +24,7 @@ public:
 
 private:
     struct Entry {
-        dev_t device = 0;
-        ino_t inode = 0;
-        off_t size = 0;
-        timespec mtime{};
+        FileStamp stamp;
         std::shared_ptr<const JwtKey> key;
     };
     const std::string prefix_;

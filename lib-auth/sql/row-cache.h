@@ -5,8 +5,6 @@
 // and for a second at most: a query may speak of the time. Bounded; one mutex.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <chrono>
 #include <cstddef>
 #include <mutex>
@@ -17,29 +15,18 @@
 #include <vector>
 
 #include "lib-auth/keyed-hash.h"
+#include "lib-base/file.h"
 
 namespace culver {
 
 // A row: column names with their values; NULL values are left out.
 using SqlRow = std::vector<std::pair<std::string, std::string>>;
 
-// What tells that a file was written to.
-struct FileStamp {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    timespec mtime{}, ctime{};
-
-    explicit FileStamp(const struct stat& file);
-    FileStamp() = default;
-    bool operator==(const FileStamp& other) const;
-    // The clock of a file system may tick as seldom as every 10 ms: after a change that is no older than that, the next
-    // one may look the same.
-    bool is_settled() const;
-};
-
+// What tells that a database was written to.
 struct DatabaseStamp {
-    FileStamp file, log;  // log: nothing but zeroes if there is none
+    FileStamp file, log;                 // log: the default if there is none
+    FileTime file_changed, log_changed;  // ctime: another program may have set mtime back
+
     bool operator==(const DatabaseStamp&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
@@ -26,8 +27,7 @@ struct StatementEnd {
 
 struct SqliteDatabase::Connection {
     sqlite3* handle = nullptr;
-    dev_t device = 0;
-    ino_t inode = 0;
+    FileStamp file;
     std::map<std::string, std::unique_ptr<sqlite3_stmt, StatementEnd>> statements;
 
     Connection() = default;
@@ -45,25 +45,28 @@ SqliteDatabase::~SqliteDatabase() = default;
 std::optional<DatabaseStamp> SqliteDatabase::stamp() const {
     struct stat file, log;
     if (::stat(path_.c_str(), &file) != 0) return std::nullopt;
-    bool has_log = ::stat(log_path_.c_str(), &log) == 0;
-    return DatabaseStamp{FileStamp(file), has_log ? FileStamp(log) : FileStamp()};
+    DatabaseStamp stamp{FileStamp(file), {}, {file.st_ctim.tv_sec, file.st_ctim.tv_nsec}, {}};
+    if (::stat(log_path_.c_str(), &log) == 0) {
+        stamp.log = FileStamp(log);
+        stamp.log_changed = {log.st_ctim.tv_sec, log.st_ctim.tv_nsec};
+    }
+    return stamp;
 }
 
 // An open connection to the file that has this name now; it may have been replaced by another one.
-std::unique_ptr<SqliteDatabase::Connection> SqliteDatabase::take_idle(const struct stat& file) {
+std::unique_ptr<SqliteDatabase::Connection> SqliteDatabase::take_idle(const FileStamp& file) {
     std::lock_guard lock(mutex_);
     while (!idle_.empty()) {
         auto connection = std::move(idle_.back());
         idle_.pop_back();
-        if (connection->device == file.st_dev && connection->inode == file.st_ino) return connection;
+        if (connection->file.is_same_file(file)) return connection;
     }
     return nullptr;
 }
 
-Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::open(const struct stat& file) {
+Result<std::unique_ptr<SqliteDatabase::Connection>> SqliteDatabase::open(const FileStamp& file) {
     auto connection = std::make_unique<Connection>();
-    connection->device = file.st_dev;
-    connection->inode = file.st_ino;
+    connection->file = file;
     // Readable is enough; SQLite opens a file that it may not write for reading.
     int status =
         ::sqlite3_open_v2(path_.c_str(), &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -80,21 +83,21 @@ void SqliteDatabase::give_back(std::unique_ptr<Connection> connection) {
 
 Status SqliteDatabase::query(const std::string& text, const std::vector<std::string>& parameters,
                              const std::function<bool(const SqlRow&)>& visit) {
-    struct stat file;
-    if (::stat(path_.c_str(), &file) != 0)
+    auto file = FileStamp::of_path(path_);
+    if (!file)
         return fail(ErrorCode::Unavailable, Error::from_errno(errno, fmt::format("sqlite: stat({})", path_)).detail);
-    auto connection = take_idle(file);
-    if (!connection) connection = TRY(open(file));
+    auto connection = take_idle(*file);
+    if (!connection) connection = TRY(open(*file));
     return run(std::move(connection), Patience::Seconds, text, parameters, visit);
 }
 
 std::optional<Status> SqliteDatabase::query_at_once(const std::string& text, const std::vector<std::string>& parameters,
                                                     const std::function<bool(const SqlRow&)>& visit) {
     if (slow_in_a_row_.load(std::memory_order_relaxed) >= kSlowInARow) return std::nullopt;
-    struct stat file;
-    if (::stat(path_.c_str(), &file) != 0) return std::nullopt;
+    auto file = FileStamp::of_path(path_);
+    if (!file) return std::nullopt;
     // Opening reads the schema: where it holds nobody up.
-    auto connection = take_idle(file);
+    auto connection = take_idle(*file);
     if (!connection) return std::nullopt;
     Status status = run(std::move(connection), Patience::None, text, parameters, visit);
     if (!status) return std::nullopt;

@@ -1,8 +1,6 @@
 // One SQLite file, asked by several threads: a few connections, each with its statements prepared once.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -39,8 +37,8 @@ public:
 private:
     struct Connection;
     enum class Patience { None, Seconds };
-    std::unique_ptr<Connection> take_idle(const struct stat& file);
-    Result<std::unique_ptr<Connection>> open(const struct stat& file);
+    std::unique_ptr<Connection> take_idle(const FileStamp& file);
+    Result<std::unique_ptr<Connection>> open(const FileStamp& file);
     void give_back(std::unique_ptr<Connection> connection);
     Status run(std::unique_ptr<Connection> connection, Patience patience, const std::string& text,
                const std::vector<std::string>& parameters, const std::function<bool(const SqlRow&)>& visit);
