@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+from .private import install_file
+
 CURVES = {"ES256": ("P-256", 32), "ES384": ("P-384", 48), "ES512": ("P-521", 66)}
 ALGORITHMS = ("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
               "ES512", "EdDSA")
@@ -40,10 +42,7 @@ class Key:
             self.public = base64.b64encode(self.secret)
 
     def install(self, path, content=None):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(content if content is not None else self.public)
-        os.chmod(path, 0o644)
+        install_file(path, content if content is not None else self.public)
 
     def sign(self, data):
         family, bits = self.algorithm[:2], self.algorithm[-3:]
