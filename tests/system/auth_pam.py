@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl
-from harness.authpair import Accepted, Pair
+from harness.authpair import Accepted, Pair, children, culver_alone
 from harness.server import is_alive, pids_called, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,7 +22,6 @@ authtok_expired module_unknown bad_item conv_again incomplete""".split()
 # The modules say that they cannot tell.
 CANNOT_TELL = {"open_err", "symbol_err", "service_err", "system_err", "buf_err", "authinfo_unavail", "abort"}
 CONFIG = """auth_mechanisms = plain login
-auth_worker_max_count = 8
 %s
 passdb {
   driver = pam
@@ -38,7 +37,10 @@ Pair.ACCEPTED = {name: Accepted(reason) for name, reason in {
     "message": "failure_show_msg shows the modules' message, as documented; in Dovecot 2.3.19 it does not arrive.",
     "path": "The service's name is no path: a client cannot choose a file of another folder by %s.",
 }.items()}
-NOTES, HANG = "/var/tmp/pam-notes", "/var/tmp/pam-hang"
+NOTES, HANGING_NOTES = "/var/tmp/pam-notes", "/var/tmp/pam-notes-hanging"
+HANG, HANG_ALONE = "/var/tmp/pam-hang", "/var/tmp/pam-hang-alone"
+# A refusal of pam_unix takes two seconds without `nodelay`.
+UNIX = ("auth required pam_unix.so nodelay", "account required pam_unix.so", "session required pam_permit.so")
 state = {}
 
 
@@ -56,15 +58,16 @@ def params(name, more=""):
     return f"service={name}\tno-penalty\trip=192.0.2.5{more}"
 
 
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
 def notes():
     """What the module wrote down since the last call."""
-    try:
-        with open(NOTES) as file:
-            text = file.read()
-        os.truncate(NOTES, 0)
-        return text
-    except FileNotFoundError:
-        return ""
+    text = read(NOTES)
+    os.truncate(NOTES, 0)
+    return text
 
 
 def logins(pair, rows):
@@ -75,7 +78,7 @@ def logins(pair, rows):
         pair.judge(f"{user} {password!r} {name}", one, other, accept)
 
 
-def use(args, more=""):
+def use(args, more="auth_worker_max_count = 40"):
     if "pair" in state:
         state["pair"].restart(CONFIG % (more, args))
     else:
@@ -85,16 +88,17 @@ def use(args, more=""):
 
 def test_start():
     folder = os.path.dirname(glob.glob("/lib/*/security/pam_unix.so")[0])
-    subprocess.run(["g++", "-std=c++20", "-shared", "-fPIC", "-o", f"{folder}/pam_test.so", f"{HERE}/pam-module.cpp", "-lpam"],
-                   check=True)
-    open(NOTES, "w").close()
-    os.chmod(NOTES, 0o666)
+    subprocess.run(["g++", "-std=c++20", "-shared", "-fPIC", "-o", f"{folder}/pam_test.so", f"{HERE}/pam-module.cpp",
+                    "-lpam"], check=True)
+    for path in (NOTES, HANGING_NOTES):
+        private.install_file(path, "", 0o666)
     for code in CODES:
         permit = ["auth required pam_permit.so", "account required pam_permit.so", "session required pam_permit.so"]
         for place, line in enumerate((f"auth required pam_debug.so auth={code} cred=success",
                                       f"account required pam_debug.so acct={code}",
                                       f"session required pam_debug.so open_session={code}")):
-            service(f"pair-{'aks'[place]}-{code}", *(line if number == place else other for number, other in enumerate(permit)))
+            service(f"pair-{'aks'[place]}-{code}",
+                    *(line if number == place else other for number, other in enumerate(permit)))
         service(f"pair-c-{code}", f"auth required pam_debug.so auth=success cred={code}", *permit[1:])
     for user in ("bob", "old", "locked", "aged", "newpw", "noshell"):
         private.add_user(user, password="secret")
@@ -103,7 +107,32 @@ def test_start():
     subprocess.run(["chage", "-d", "10", "-M", "5", "-I", "3", "aged"], check=True)
     subprocess.run(["chage", "-d", "0", "newpw"], check=True)
     subprocess.run(["usermod", "-s", "/usr/sbin/nologin", "noshell"], check=True)
+    begin_to_hang()
     use("session=yes setcred=yes pair-%s")
+
+
+def begin_to_hang():
+    """Modules that do not answer, in a server beside the pair: what becomes of them is looked at when the others are
+    done, a minute later."""
+    own("hanging-hang", f"notes={HANGING_NOTES} hang={HANG}")
+    own("hanging-child", f"notes={HANGING_NOTES} child={HANG}")
+    service("hanging-unix", *UNIX)
+    private.install_file(HANG, "")
+    hanging = state["hanging"] = culver_alone(CONFIG % ("auth_worker_max_count = 8", "hanging-%s"), "hanging")
+    assert hanging.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK", hanging.log()
+    state["hanging auth"] = hanging.auth_pids()
+    client = state["hanging client"] = hanging.new_auth(timeout=200)
+    state["hanging since"] = time.monotonic()
+    state["hanging logins"] = [client.start(sasl.Plain("bob", "secret"), params(name))
+                               for name in ("hang", "hang", "child")]
+
+
+def test_others_do_not_wait_for_modules_that_hang():
+    """Those of begin_to_hang() hang for a minute at least."""
+    for _ in range(10):
+        assert state["hanging"].auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
+    late = time.monotonic() - state["hanging since"] > 55
+    assert late or state["hanging client"].quiet_line(0.1) == "", "a module that hangs has answered"
 
 
 def test_every_result_of_every_call():
@@ -119,30 +148,33 @@ def test_every_result_of_every_call():
 
 
 def test_real_modules_and_accounts():
-    service("pair-unix", "auth required pam_unix.so", "account required pam_unix.so", "session required pam_permit.so")
-    service("pair-shells", "auth required pam_shells.so", "auth required pam_unix.so", "account required pam_unix.so",
-            "session required pam_permit.so")
+    service("pair-unix", *UNIX)
+    service("pair-shells", "auth required pam_shells.so", *UNIX)
     private.install_file("/etc/pair/allowed", "bob\n")
     private.install_file("/etc/pair/denied", "192.0.2.66\n")
-    unix = ["auth required pam_unix.so", "account required pam_unix.so", "session required pam_permit.so"]
-    service("pair-users", "auth required pam_listfile.so item=user sense=allow file=/etc/pair/allowed onerr=fail", *unix)
-    service("pair-hosts", "auth required pam_listfile.so item=rhost sense=deny file=/etc/pair/denied onerr=fail", *unix)
+    for name, item in (("users", "item=user sense=allow file=/etc/pair/allowed"),
+                       ("hosts", "item=rhost sense=deny file=/etc/pair/denied")):
+        service(f"pair-{name}", f"auth required pam_listfile.so {item} onerr=fail", *UNIX)
     service("pair-deny", "auth required pam_deny.so", "account required pam_permit.so")
-    service("pair-echo", "auth optional pam_echo.so hello %u", *unix)
-    service("pair-partial", "auth required pam_unix.so")
+    service("pair-echo", "auth optional pam_echo.so hello %u", *UNIX)
+    service("pair-partial", "auth required pam_unix.so nodelay")
     service("pair-nomodule", "auth required pam_nosuch.so", "account required pam_permit.so")
     service("pair-exec", "auth required pam_exec.so quiet expose_authtok /etc/pair/check",
-            "auth required pam_permit.so", *unix[1:])
-    service("pair-succeed", "auth required pam_succeed_if.so uid >= 1000 quiet", *unix)
-    private.install_file("/etc/pair/check", "#!/bin/sh\n[ $PAM_TYPE = auth ] || exit 0\n[ \"$(cat | tr -d '\\0')\" = secret ] && [ \"$PAM_USER\" = bob ] && "
-                                            "[ \"$PAM_RHOST\" = 192.0.2.5 ] && [ \"$PAM_TTY\" = dovecot ]\n", 0o755)
+            "auth required pam_permit.so", *UNIX[1:])
+    service("pair-succeed", "auth required pam_succeed_if.so uid >= 1000 quiet", *UNIX)
+    private.install_file("/etc/pair/check", """#!/bin/sh
+[ $PAM_TYPE = auth ] || exit 0
+[ "$(cat | tr -d '\\0')" = secret ] && [ "$PAM_USER" = bob ] && [ "$PAM_RHOST" = 192.0.2.5 ] && [ "$PAM_TTY" = dovecot ]
+""", 0o755)
     pair = state["pair"]
     with pair.together():
-        for user in ("bob", "old", "locked", "aged", "newpw", "noshell", "nobody", "nosuchuser", "root", "BOB"):
-            expired = ("unix", "shells", "echo", "succeed") if user == "aged" else ()
-            logins(pair, [*((user, "secret", name, "expired token" if name in expired else None) for name in
-                            ("unix", "shells", "users", "deny", "echo", "partial", "nomodule", "succeed", "other", "missing")),
-                          (user, "wrong", "unix", None), (user, "", "unix", None)])
+        users = ("bob", "old", "locked", "aged", "newpw", "noshell", "nobody", "nosuchuser", "root", "BOB")
+        names = ("unix", "shells", "users", "deny", "echo", "partial", "nomodule", "succeed", "other", "missing")
+        expired = ("unix", "shells", "echo", "succeed")
+        logins(pair, [(user, "secret", name, "expired token" if user == "aged" and name in expired else None)
+                      for user in users for name in names])
+        logins(pair, [(user, password, "unix", None) for user in users for password in ("wrong", "")])
+        for user in users:
             pair.user(user)
         pair.login(sasl.Login("bob", "secret"), params("unix"), initial=False)
         pair.login(sasl.Plain("bob", "secret"), params("hosts"))
@@ -169,8 +201,8 @@ def test_modules_see_what_they_see_of_dovecot():
             reply = peer.auth().login(sasl.Plain(user, "se cret%"), params(name))
             return [reply, notes()]
         return ask
-    for args in ("session=yes setcred=yes pair-%s", "pair-%s", "session=yes pair-%s", "setcred=yes pair-%s", "-session pair-%s",
-                 "max_requests=5 cache_key=%u%r pair-%{service}"):
+    for args in ("session=yes setcred=yes pair-%s", "pair-%s", "session=yes pair-%s", "setcred=yes pair-%s",
+                 "-session pair-%s", "max_requests=5 cache_key=%u%r pair-%{service}"):
         pair = use(args)
         with pair.together():
             for name in ("items", "rename", "renamenone", "says", "wrong", "session"):
@@ -179,7 +211,7 @@ def test_modules_see_what_they_see_of_dovecot():
 
 def test_the_service_name():
     service("imap", "auth required pam_permit.so", "account required pam_permit.so")
-    service("dovecot", "auth required pam_unix.so", "account required pam_unix.so")
+    service("dovecot", "auth required pam_unix.so nodelay", "account required pam_unix.so")
     service("x-bob", "auth required pam_permit.so", "account required pam_permit.so")
     for args in ("*", "dovecot", "", "x-%u", "%Ls", "session=yes *"):
         pair = use(args)
@@ -209,7 +241,8 @@ def test_cache_key():
             notes()
             found = []
             for user, address in (("bob", 1), ("bob", 1), ("bob", 2), ("bob", 1), ("eve", 1)):
-                assert peer.auth().login(sasl.Plain(user, "secret"), f"service=imap\tno-penalty\trip=192.0.2.{address}").kind == "OK"
+                place = f"service=imap\tno-penalty\trip=192.0.2.{address}"
+                assert peer.auth().login(sasl.Plain(user, "secret"), place).kind == "OK"
                 found.append(notes().count("authenticate"))
             return found
         assert pair.compare(args, ask) == calls, args
@@ -244,88 +277,95 @@ def test_a_module_that_crashes():
         assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
 
 
-def test_modules_that_hang():
-    """A minute, then a temporary failure, with whatever the module has started; others go on; no restart is needed."""
-    own("pair-hang", "hang")
-    own("pair-child", "child")
-    pair = use("pair-%s")
-    assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
-    auth = pair.culver.auth_pids()
-    open(HANG, "w").close()
-    notes()
-    client = pair.culver.new_auth(timeout=100)
-    start = time.monotonic()
-    ids = [client.start(sasl.Plain("bob", "secret"), params(name)) for name in ("hang", "hang", "child")]
-    child = int(wait_for(lambda: re.search(r"child=(\d+)", open(NOTES).read()), "the module has a child").group(1))
-    for _ in range(10):
-        before = time.monotonic()
-        assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
-        assert time.monotonic() - before < 2, "others wait for the one that hangs"
-        time.sleep(0.2)
-    for id in ids:
-        reply = client.finish(sasl.Plain("", ""), id)
-        assert reply.kind == "FAIL" and reply.get("code") == "temp_fail", reply
-    assert 55 < time.monotonic() - start < 75, time.monotonic() - start
-    wait_for(lambda: not is_alive(child), "the module's child is ended with it")
-    os.unlink(HANG)
-    assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("hang")).kind == "OK"
-    assert pair.culver.auth_pids() == auth, "auth was not started again"
-
-
 def test_the_supervisor_is_killed():
     """auth notices, answers what is under way, ends, and is started again; nobody has to do anything."""
-    own("pair-hang", "hang")
+    own("pair-hang", f"hang={HANG_ALONE}")
     pair = use("pair-%s")
     assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
+    wait_for(lambda: pair.culver.auth_pids(), "auth")
     time.sleep(1)  # so that the master does not think that it dies early
     before = pair.culver.auth_pids()
-    open(HANG, "w").close()
+    notes()
+    private.install_file(HANG_ALONE, "")
     hanging = pair.culver.new_auth()
     id = hanging.start(sasl.Plain("bob", "secret"), params("hang"))
-    wait_for(lambda: "hang" not in open(NOTES).read() and pids_called("auth-pam"), "a helper is at work")
-    time.sleep(0.5)
-    os.kill(pids_called("auth-helpers")[0], signal.SIGKILL)
+    wait_for(lambda: "authenticate" in read(NOTES), "the module hangs")
+    os.kill(supervisor(pair.culver), signal.SIGKILL)
     reply = hanging.finish(sasl.Plain("", ""), id)
     assert reply.kind == "FAIL" and reply.get("code") == "temp_fail", reply
-    os.unlink(HANG)
+    os.unlink(HANG_ALONE)
     pair.culver.wait_log("Error: the supervisor of auth's helper processes has died; auth ends, to be started again")
-    wait_for(lambda: (pids := pair.culver.auth_pids()) and pids != before, "auth is started again", 20)
-    pair.culver.forget_clients()
-    wait_for(lambda: pids_called("auth-helpers"), "a supervisor")
-    assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
-    assert len(pids_called("auth-helpers")) == 1
     wait_for(lambda: not [pid for pid in before if is_alive(pid)], "the old auth has ended")
+    pair.culver.forget_clients()
+    wait_for(lambda: answers(pair.culver), "auth is started again")
+    assert pair.culver.auth_pids() != before and supervisor(pair.culver)
+
+
+def supervisor(peer):
+    """The pid of the process that forks the helpers; there is one, or none."""
+    found = [pid for pid in pids_called("auth-helpers") if pid in children(peer.auth_pids()[0])]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def answers(peer):
+    try:
+        return peer.new_auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
+    except (OSError, AssertionError):
+        return False
 
 
 def test_many_at_once():
-    pair = use("pair-%s")
+    pair = use("pair-%s", "auth_worker_max_count = 8")
     client = pair.culver.new_auth()
     ids = [client.start(sasl.Plain("bob", "secret" if n % 2 else "wrong"), params("unix")) for n in range(60)]
     for number, id in enumerate(ids):
         reply = client.finish(sasl.Plain("", ""), id)
         assert reply.kind == ("OK" if number % 2 else "FAIL") and reply.get("code") is None, (number, reply)
-    assert len(pids_called("auth-pam")) <= 8
+    assert len(helpers(pair.culver)) <= 8
+
+
+def helpers(peer):
+    """The pids of its PAM helpers."""
+    return [pid for pid in pids_called("auth-pam") if pid in children(supervisor(peer))]
 
 
 def test_what_helpers_hold():
     """No descriptor of authd's but standard ones and their own socket."""
     pair = use("pair-%s")
     assert pair.culver.auth().login(sasl.Plain("bob", "secret"), params("unix")).kind == "OK"
-    for pid in pids_called("auth-pam"):
+    ours = helpers(pair.culver)
+    for pid in ours:
         links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
         assert len(links) == 1 and links[0].startswith("socket:"), links
-    for pid in pids_called("auth-helpers"):
-        assert sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd")) == [0, 1, 2, 3, 4]
+    ours.append(supervisor(pair.culver))
+    assert sorted(int(fd) for fd in os.listdir(f"/proc/{ours[-1]}/fd")) == [0, 1, 2, 3, 4]
     pair.culver.stop()
-    wait_for(lambda: not pids_called("auth-pam") and not pids_called("auth-helpers"), "they end with auth")
+    wait_for(lambda: not any(is_alive(pid) for pid in ours), "they end with auth")
     pair.culver.start()
+
+
+def test_modules_that_hang():
+    """A minute, then a temporary failure, with whatever the module has started; others go on; no restart is needed."""
+    hanging, client = state["hanging"], state["hanging client"]
+    child = int(wait_for(lambda: re.search(r"child=(\d+)", read(HANGING_NOTES)), "the module has a child").group(1))
+    for id in state["hanging logins"]:
+        reply = client.finish(sasl.Plain("", ""), id)
+        assert reply.kind == "FAIL" and reply.get("code") == "temp_fail", reply
+    assert time.monotonic() - state["hanging since"] > 55
+    wait_for(lambda: not is_alive(child), "the module's child is ended with it")
+    os.unlink(HANG)
+    assert hanging.auth().login(sasl.Plain("bob", "secret"), params("hang")).kind == "OK"
+    assert hanging.auth_pids() == state["hanging auth"], "auth was not started again"
+    hanging.stop()
 
 
 def test_every_accepted_difference_is_real():
     assert not state["pair"].unused(), state["pair"].unused()
 
 
-CLEANUP = [lambda: os.path.exists(HANG) and os.unlink(HANG), lambda: state["pair"].stop()]
+CLEANUP = [lambda: os.path.exists(HANG) and os.unlink(HANG), lambda: state["pair"].stop(),
+           lambda: state["hanging"].stop()]
 
 if __name__ == "__main__":
     case.main(globals())

@@ -6,10 +6,11 @@
 //     user=NAME              changes PAM_USER
 //     rc=N                   the result; without it success
 //     crash, exit            ends the process
-//     hang                   sleeps while /var/tmp/pam-hang exists
-//     child                  as hang, in a child of its own session
+//     hang=FILE              sleeps while that file exists
+//     child=FILE             as hang, in a child of its own session
+//     notes=FILE             where it writes down, in place of /var/tmp/pam-notes; the first argument
 //
-// What it writes down goes to /var/tmp/pam-notes, a line per call.
+// It writes a line per call; what it knows before it hangs is there when it does.
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <signal.h>
@@ -19,10 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char* kHang = "/var/tmp/pam-hang";
-
-static void hang(void) {
-    for (int i = 0; i < 3000 && access(kHang, F_OK) == 0; ++i) usleep(100000);
+static void hang(const char* file) {
+    for (int i = 0; i < 3000 && access(file, F_OK) == 0; ++i) usleep(100000);
 }
 
 static const char* item(pam_handle_t* handle, int number) {
@@ -32,7 +31,8 @@ static const char* item(pam_handle_t* handle, int number) {
 }
 
 static int act(pam_handle_t* handle, const char* call, int flags, int count, const char** words) {
-    FILE* notes = fopen("/var/tmp/pam-notes", "a");
+    bool elsewhere = count > 0 && !strncmp(words[0], "notes=", 6);
+    FILE* notes = fopen(elsewhere ? words[0] + 6 : "/var/tmp/pam-notes", "a");
     if (!notes) return PAM_SYSTEM_ERR;
     fprintf(notes, "%s flags=%x uid=%d", call, static_cast<unsigned>(flags), static_cast<int>(geteuid()));
     int result = PAM_SUCCESS;
@@ -55,12 +55,15 @@ static int act(pam_handle_t* handle, const char* call, int flags, int count, con
         if (!strcmp(words[i], "pid")) fprintf(notes, " pid=%d", static_cast<int>(getpid()));
         if (!strcmp(words[i], "crash")) raise(SIGSEGV);
         if (!strcmp(words[i], "exit")) _exit(0);
-        if (!strcmp(words[i], "hang")) hang();
-        if (!strcmp(words[i], "child")) {
+        if (!strncmp(words[i], "hang=", 5)) {
+            fflush(notes);
+            hang(value);
+        }
+        if (!strncmp(words[i], "child=", 6)) {
             pid_t child = fork();
             if (child == 0) {
                 setsid();
-                hang();
+                hang(value);
                 _exit(0);
             }
             fprintf(notes, " child=%d\n", static_cast<int>(child));
