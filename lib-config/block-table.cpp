@@ -1,10 +1,11 @@
 // The settings inside blocks, and which block may stand in which.
-#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "lib-base/assert.h"
+#include "lib-base/nearest-name.h"
 #include "lib-config/setting-spec.h"
 #include "lib-config/setting-table.h"
 
@@ -158,25 +159,6 @@ std::array<Index, kBlockKinds> make_indexes() {
     return indexes;
 }
 
-// Edits (insert, delete, replace, swap neighbours) between two names; gives up above `limit`.
-unsigned edit_distance(std::string_view a, std::string_view b, unsigned limit) {
-    if (a.size() > b.size() + limit || b.size() > a.size() + limit) return limit + 1;
-    std::vector<unsigned> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
-    for (unsigned j = 0; j <= b.size(); ++j) above[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        row[0] = static_cast<unsigned>(i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            unsigned replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = std::min(row[j], before[j - 2] + 1);
-        }
-        before = above;
-        above = row;
-    }
-    return above[b.size()];
-}
-
 }  // namespace
 
 const BlockSpec& block_spec(BlockKind kind) {
@@ -199,18 +181,10 @@ std::optional<BlockKind> find_child_block(BlockKind parent, std::string_view nam
 }
 
 std::string_view nearest_setting(BlockKind kind, std::string_view wrong) {
-    if (wrong.size() > 100) return {};
-    std::string_view best;
-    unsigned least = 1 + static_cast<unsigned>(std::min<std::size_t>(3, wrong.size() / 3));
-    auto consider = [&](std::string_view name) {
-        unsigned distance = edit_distance(wrong, name, least);
-        if (distance >= least) return;
-        least = distance;
-        best = name;
-    };
-    for (const auto& setting : block_spec(kind).settings) consider(setting.name);
-    for (BlockKind child : block_spec(kind).children) consider(block_spec(child).name);
-    return best;
+    std::vector<std::string_view> names;
+    for (const auto& setting : block_spec(kind).settings) names.push_back(setting.name);
+    for (BlockKind child : block_spec(kind).children) names.push_back(block_spec(child).name);
+    return nearest_name(wrong, names);
 }
 
 }  // namespace culver

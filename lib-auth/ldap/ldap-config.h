@@ -34,7 +34,8 @@ struct LdapConfig {
     LdapAttributes user_attrs, pass_attrs, iterate_attrs;
 };
 
-// Every mistake of the file at once: "file:line: what" each, joined by "; ".
+// The text of the file `path`; `reader` is for its !include. InvalidArgument: every mistake at once, "file:line: what"
+// each (lib-auth/settings-table.h).
 Result<LdapConfig> parse_ldap_config(std::string_view text, const std::string& path,
                                      const SettingsFileReader& reader = nullptr);
 

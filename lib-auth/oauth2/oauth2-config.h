@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib-auth/settings-file.h"
 #include "lib-base/result.h"
 #include "lib-base/secret-string.h"
 
@@ -34,8 +35,9 @@ struct OAuth2Config {
     std::string rawlog_dir;
 };
 
-// The file's text; its syntax is that of lib-auth/settings-file.h. Errors name the file and the line or the setting, in
-// Dovecot's words where it has some.
-Result<OAuth2Config> parse_oauth2_config(std::string_view text, const std::string& path);
+// The text of the file `path`; `reader` is for its !include. InvalidArgument: every mistake at once, "file:line: what"
+// each (lib-auth/settings-table.h), in Dovecot's words where it has some.
+Result<OAuth2Config> parse_oauth2_config(std::string_view text, const std::string& path,
+                                         const SettingsFileReader& reader = nullptr);
 
 }  // namespace culver

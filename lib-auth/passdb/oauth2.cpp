@@ -59,7 +59,8 @@ Result<std::unique_ptr<PassDb>> make_oauth2(const PassDbSettings& settings, cons
         return fail(ErrorCode::InvalidArgument,
                     "Configuration file path not given: write \"args = /etc/dovecot/dovecot-oauth2.conf.ext\"");
     std::string text = TRY(context.files->read_config(path));
-    auto config = parse_oauth2_config(text, path);
+    auto config =
+        parse_oauth2_config(text, path, [&](const std::string& name) { return context.files->read_config(name); });
     ::explicit_bzero(text.data(), text.size());
     if (!config) return fail(config.error());
     std::string certificate, key;

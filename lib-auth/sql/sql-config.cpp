@@ -2,64 +2,34 @@
 
 #include <fmt/format.h>
 
+#include "lib-auth/settings-table.h"
 #include "lib-base/text.h"
 
 namespace culver {
 
-namespace {
-// Settings of Dovecot's that need nothing here.
-constexpr std::string_view kIgnored[] = {"userdb_warning_disable", "deny_query"};
-
-Status set(SqlConfig& config, std::string_view key, std::string value, unsigned line) {
-    struct Key {
-        std::string_view name;
-        std::string SqlConfig::*member;
-    };
-    static constexpr Key kKeys[] = {
-        {"driver", &SqlConfig::driver},
-        {"connect", &SqlConfig::connect},
-        {"default_pass_scheme", &SqlConfig::default_pass_scheme},
-        {"password_query", &SqlConfig::password_query},
-        {"user_query", &SqlConfig::user_query},
-        {"iterate_query", &SqlConfig::iterate_query},
-        {"update_query", &SqlConfig::update_query},
-    };
-    for (const Key& known : kKeys) {
-        if (known.name != key) continue;
-        config.*known.member = std::move(value);
-        return {};
-    }
-    for (std::string_view ignored : kIgnored)
-        if (ignored == key) return {};
-    return fail(ErrorCode::InvalidArgument, fmt::format("line {}: Unknown setting: {}", line, key));
-}
-}  // namespace
-
-Result<SqlConfig> parse_sql_config(std::string_view text) {
+Result<SqlConfig> parse_sql_config(std::string_view text, const std::string& path, const SettingsFileReader& reader) {
+    SettingsReader file(text, path, reader);
     SqlConfig config;
-    std::string pending;
-    unsigned number = 0, first = 0;
-    for (std::string_view line : split(text, '\n')) {
-        ++number;
-        line = trim(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line);
-        if (pending.empty()) {
-            if (line.empty() || line.starts_with('#')) continue;
-            first = number;
-        }
-        if (line.ends_with('\\')) {
-            pending += std::string(trim(line.substr(0, line.size() - 1))) + ' ';
-            continue;
-        }
-        pending += line;
-        std::string whole;
-        whole.swap(pending);
-        std::size_t equals = whole.find('=');
-        if (equals == whole.npos) return fail(ErrorCode::InvalidArgument, fmt::format("line {}: Missing '='", first));
-        TRY(set(config, trim(std::string_view(whole).substr(0, equals)),
-                std::string(trim(std::string_view(whole).substr(equals + 1))), first));
-    }
-    if (!pending.empty())
-        return fail(ErrorCode::InvalidArgument, fmt::format("line {}: the last line ends with a backslash", first));
+    std::string ignored;  // settings of Dovecot's that need nothing here
+    const SettingRow table[] = {
+        {"driver", &config.driver},
+        {"connect", &config.connect},
+        {"default_pass_scheme", &config.default_pass_scheme},
+        {"password_query", &config.password_query},
+        {"user_query", &config.user_query},
+        {"iterate_query", &config.iterate_query},
+        {"update_query", &config.update_query},
+        {"userdb_warning_disable", &ignored},
+        {"deny_query", &ignored},
+    };
+    file.read(table);
+    if (config.driver != "sqlite")
+        file.problem("driver", fmt::format("driver = {}: only sqlite is built in", config.driver));
+    // connect = /path/to/file, or key=value words of which `path` is one.
+    if (config.connect.starts_with("path=")) config.connect.erase(0, 5);
+    if (config.connect.empty())
+        file.problem("connect", "connect is missing: write \"connect = /path/to/users.sqlite\"");
+    TRY(file.finish());
     return config;
 }
 

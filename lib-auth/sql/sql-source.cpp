@@ -11,21 +11,11 @@ Result<std::shared_ptr<SqlSource>> SqlSource::open(const std::string& args, cons
     if (path.empty())
         return fail(ErrorCode::InvalidArgument,
                     "sql: Configuration file path not given: write \"args = /etc/dovecot/dovecot-sql.conf.ext\"");
-    std::string text = TRY(context.files->read_config(path));
+    auto read = [&](const std::string& name) { return context.files->read_config(name); };
     auto source = std::make_shared<SqlSource>();
-    auto config = parse_sql_config(text);
-    if (!config) return fail(ErrorCode::InvalidArgument, fmt::format("{} {}", path, config.error().detail));
-    source->config_ = std::move(*config);
-    if (source->config_.driver != "sqlite")
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("{}: driver = {}: only sqlite is built in", path, source->config_.driver));
-    // connect = /path/to/file, or key=value words of which `path` is one.
-    std::string_view connect = trim(source->config_.connect);
-    if (connect.starts_with("path=")) connect.remove_prefix(5);
-    if (connect.empty())
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("{}: connect is missing: write \"connect = /path/to/users.sqlite\"", path));
-    source->database_ = std::make_unique<SqliteDatabase>(std::string(connect));
+    std::string text = TRY(read(path));
+    source->config_ = TRY(parse_sql_config(text, path, read));
+    source->database_ = std::make_unique<SqliteDatabase>(source->config_.connect);
     return source;
 }
 

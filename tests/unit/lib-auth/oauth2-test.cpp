@@ -260,6 +260,12 @@ TEST(OAuth2Config, SettingsAndWhatCannotWork) {
           "introspection_url = http://x/\nuse_grant_password = x", "introspection_url = http://x/\ntls_cert_file = /x",
           "introspection_url = http://x/\ntimeout_msecs = x"})
         EXPECT_FALSE(parse_oauth2_config(bad, "file")) << bad;
+    EXPECT_EQ(
+        parse_oauth2_config("introspection_url = ftp://x/\ndebug = true\ntls_key_file = /k\n", "f").error().detail,
+        "f:2: Invalid boolean: true (write debug = yes or no); f:3: tls_cert_file and tls_key_file belong "
+        "together; f:1: Invalid introspection_url: " +
+            check_http_url("ftp://x/").error().detail)
+        << "every mistake at once";
 }
 
 TEST(HttpClient, UrlsAndWhatMayBeLogged) {

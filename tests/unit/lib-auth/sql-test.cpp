@@ -16,14 +16,32 @@ namespace {
 
 TEST(SqlConfig, ReadsKeysCommentsAndContinuedLines) {
     auto config = parse_sql_config(
-        "# c\ndriver = sqlite\nconnect=/x/y.db\n\npassword_query = SELECT a \\\n  FROM b \\\n  WHERE c = 1\n");
+        "# c\ndriver = sqlite\nconnect=/x/y.db\n\npassword_query = SELECT a \\\n  FROM b \\\n  WHERE c = 1\n", "f");
     ASSERT_TRUE(config) << config.error().detail;
     EXPECT_EQ(config->driver, "sqlite");
     EXPECT_EQ(config->connect, "/x/y.db");
-    EXPECT_EQ(config->password_query, "SELECT a FROM b WHERE c = 1");
+    EXPECT_EQ(config->password_query, "SELECT a  FROM b  WHERE c = 1");
     EXPECT_EQ(config->default_pass_scheme, "MD5");
-    EXPECT_EQ(parse_sql_config("driver = sqlite\nfoo = 1\n").error().detail, "line 2: Unknown setting: foo");
-    EXPECT_EQ(parse_sql_config("driver\n").error().detail, "line 1: Missing '='");
+}
+
+TEST(SqlConfig, NamesEveryMistakeAtOnceWithItsLine) {
+    struct {
+        const char *text, *problem;
+    } const rows[] = {
+        {"driver = sqlite\nconnect = /x\nfoo = 1\n", "f:3: Unknown setting: foo"},
+        {"driver = sqlite\nconnect = /x\npasword_query = SELECT 1\n",
+         "f:3: Unknown setting: pasword_query (did you mean password_query?)"},
+        {"driver = mysql\n",
+         "f:1: driver = mysql: only sqlite is built in; f: connect is missing: write \"connect = /path/to/users.sqlite\""},
+        {"driver = sqlite\nconnect = path=\n", "f:2: connect is missing: write \"connect = /path/to/users.sqlite\""},
+        {"driver\ndriver = sqlite\nconnect = /x\n", "f:1: Expecting '=': driver"},
+    };
+    for (const auto& row : rows) {
+        auto config = parse_sql_config(row.text, "f");
+        ASSERT_FALSE(config) << row.text;
+        EXPECT_EQ(config.error().detail, row.problem);
+    }
+    EXPECT_EQ(parse_sql_config("driver = sqlite\nconnect = path=/x\n", "f").value().connect, "/x");
 }
 
 TEST(SqlConfig, MakesVariablesParameters) {
