@@ -60,13 +60,14 @@ elif verb == "loud":
     os.write(1, b"a line of output\n" * 20000)
 elif verb == "sleep":
     if os.fork() == 0:
-        open(sys.argv[1] + ".child", "w").write(str(os.getpid()))
+        with open(sys.argv[1] + ".child", "w") as file:
+            file.write(str(os.getpid()))
         time.sleep(300)
         os._exit(0)
     time.sleep(number)
 elif verb == "orphan":
     if os.fork() == 0:
-        time.sleep(5)
+        time.sleep(300)
         os._exit(0)
 if os.environ.get("AUTHORIZED") == "1":
     if user.startswith("nobody"):
