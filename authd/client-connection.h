@@ -22,6 +22,7 @@ public:
 
     bool is_open() const { return lines_ && lines_->is_open(); }
     bool is_login() const { return protocol_ == AuthProtocol::Login; }
+    bool has_attempts() const { return !attempts_.empty(); }
     std::uint32_t client_pid() const { return client_pid_; }
     // The greeting is no longer true, and the protocol has no way to say so: closes as soon as no login is under way.
     void mechanisms_changed();

@@ -20,6 +20,9 @@ using namespace culver;
 
 namespace {
 constexpr std::chrono::seconds kFinishing{1};
+// How long a successor waits for the logins that are under way here.
+constexpr std::chrono::seconds kRetirePatience{3};
+constexpr std::chrono::milliseconds kRetirePause{20};
 
 std::size_t connection_limit(const Settings& settings) {
     const ServiceSettings* service = settings.find_service("auth");
@@ -33,6 +36,14 @@ bool penalties_wanted(const Settings& settings) {
     return std::none_of(service->listeners.begin(), service->listeners.end(), [](const ListenerSettings& listener) {
         return listener.name == "anvil-auth-penalty" && listener.mode == 0;
     });
+}
+void leave_when_idle(EventLoop& loop, AuthServer& server, EventLoop::Clock::time_point latest) {
+    const bool late = EventLoop::Clock::now() >= latest;
+    if (!late && server.has_logins())
+        return static_cast<void>(
+            loop.after(kRetirePause, [&loop, &server, latest] { leave_when_idle(loop, server, latest); }));
+    server.fail_attempts();
+    loop.stop();
 }
 }  // namespace
 
@@ -81,6 +92,7 @@ int main() {
         if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
             log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
     });
+    self.on_retire([&] { leave_when_idle(self.loop(), server, EventLoop::Clock::now() + kRetirePatience); });
     // Only root's process can make another supervisor: the master starts auth again. New clients wait in the listeners'
     // queues meanwhile; what can still be finished is.
     (*helpers)->on_supervisor_lost(self.loop(), [&] {

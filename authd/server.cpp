@@ -111,6 +111,12 @@ void AuthServer::fail_attempts() {
     for (auto& [number, client] : clients_) client->fail_attempts();
 }
 
+bool AuthServer::has_logins() {
+    forget_old_logins(EventLoop::Clock::now());
+    return !logins_.empty() ||
+           std::ranges::any_of(clients_, [](const auto& item) { return item.second->has_attempts(); });
+}
+
 bool AuthServer::is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const {
     return std::any_of(clients_.begin(), clients_.end(), [&](const auto& item) {
         return item.second.get() != asking && item.second->is_login() && item.second->client_pid() == pid;

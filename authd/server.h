@@ -58,6 +58,8 @@ public:
     void serve(UniqueFd fd, AuthProtocol protocol, UserDbRights rights);
     // Ends every login under way as a temporary failure: the process is about to end.
     void fail_attempts();
+    // Whether a login is under way, or proven and not picked up yet.
+    bool has_logins();
     bool has_connections() const { return !clients_.empty() || !masters_.empty(); }
 
     // For connections.

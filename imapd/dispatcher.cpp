@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 
@@ -16,16 +17,24 @@ namespace {
 
 constexpr std::size_t kReadSize = 64 * 1024;
 constexpr std::chrono::seconds kStopPatience{30};
+constexpr std::chrono::seconds kRetirePatience{5};
+constexpr std::chrono::milliseconds kRetirePause{20};
 
 WorkerPoolOptions pool_options(const Settings& settings) {
-    WorkerPoolOptions options;
+    WorkerPoolOptions options{.outlive_dispatcher = true};
     if (const ServiceSettings* imap = settings.find_service("imap")) {
         if (imap->client_limit > 0) options.jobs_per_worker = imap->client_limit;
         if (imap->process_limit > 0) options.worker_limit = imap->process_limit;
-        options.reuse = imap->service_count != 1;
+        options.jobs_in_life = imap->service_count;
         if (imap->idle_kill.count() > 0) options.idle_time = imap->idle_kill;
     }
     return options;
+}
+
+// Numbers that no earlier dispatcher of this machine has given out: its workers may be here still.
+std::uint64_t first_session_number() {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                      std::chrono::nanoseconds(1));
 }
 
 }  // namespace
@@ -48,6 +57,8 @@ public:
         for (UniqueFd& fd : received->fds) clients_.push_back(std::move(fd));
         return take_handovers();
     }
+
+    bool has_unanswered() const { return !replies_.empty() || !input_.empty(); }
 
 private:
     bool take_handovers() {
@@ -103,12 +114,14 @@ private:
 Dispatcher::Dispatcher(Service& service)
     : service_(service),
       auth_(service.loop(), service.socket_path("auth-master")),
+      sessions_(first_session_number()),
       workers_(std::make_unique<WorkerPool>(
           service, pool_options(*service.settings()),
           [this](pid_t pid, std::string_view message) { on_message(pid, message); },
           [this](pid_t pid, std::string_view reason) { on_exit(pid, reason); })) {
     service_.watch_listeners([this](InheritedListener& listener) { accept(listener); });
-    service_.on_reload([this] { workers_->reload(); });
+    service_.on_reload([this] { workers_->reload(pool_options(*service_.settings())); });
+    service_.on_retire([this] { on_retire(); });
     service_.on_stop([this] { on_stop(); });
 }
 
@@ -237,11 +250,16 @@ HandoverReply Dispatcher::refuse_session(const LoginHandover& login, const Uniqu
 }
 
 void Dispatcher::on_message(pid_t pid, std::string_view message) {
-    const std::uint64_t id = parse_session_ended(message);
-    if (id == 0) return;
-    sessions_.remove(id);
-    workers_->job_done(pid);
-    stop_if_done();
+    if (const std::uint64_t id = parse_session_ended(message)) {
+        // What ended before the worker could report it was never counted.
+        if (sessions_.remove(id).pid != 0) workers_->job_done(pid);
+        return stop_if_done();
+    }
+    auto reported = parse_session_report(message);
+    if (!reported) return log_error(fmt::format("worker {} sent a message of an unknown kind", pid));
+    for (ReportedSession& each : *reported)
+        sessions_.add_known(each.id, {std::move(each.username), std::move(each.remote_ip), pid});
+    workers_->jobs_reported(pid, reported->size());
 }
 
 void Dispatcher::on_exit(pid_t pid, std::string_view reason) {
@@ -257,6 +275,18 @@ void Dispatcher::on_stop() {
     workers_->stop();
     stop_if_done();
     service_.loop().after(kStopPatience, [this] { service_.loop().stop(); });
+}
+
+void Dispatcher::on_retire() {
+    workers_->retire();
+    leave_when_answered();
+    service_.loop().after(kRetirePatience, [this] { service_.loop().stop(); });
+}
+
+void Dispatcher::leave_when_answered() {
+    const bool busy = std::ranges::any_of(logins_, [](const auto& each) { return each.second->has_unanswered(); });
+    if (!busy) return service_.loop().stop();
+    service_.loop().after(kRetirePause, [this] { leave_when_answered(); });
 }
 
 void Dispatcher::stop_if_done() {

@@ -37,6 +37,9 @@ private:
     void on_exit(pid_t pid, std::string_view reason);
     void on_stop();
     void stop_if_done();
+    // Another dispatcher takes over: the logins that are being handed over are finished here, the workers go on.
+    void on_retire();
+    void leave_when_answered();
 
     Service& service_;
     AsyncAuthMasterClient auth_;

@@ -5,6 +5,9 @@
 namespace culver {
 namespace {
 
+constexpr std::string_view kReport = "sessions ";
+constexpr std::size_t kReportSize = 32 << 10;  // a message is at most one session longer
+
 void put(std::string& out, std::string_view field) {
     out.append(std::to_string(field.size())).append(":").append(field);
 }
@@ -68,6 +71,30 @@ std::string session_ended_message(std::uint64_t id) { return "ended " + std::to_
 std::uint64_t parse_session_ended(std::string_view message) {
     if (!message.starts_with("ended ")) return 0;
     return parse_uint64(message.substr(6)).value_or(0);
+}
+
+std::vector<std::string> session_report_messages(const std::vector<ReportedSession>& sessions) {
+    std::vector<std::string> messages{std::string(kReport)};
+    for (const ReportedSession& session : sessions) {
+        if (messages.back().size() > kReportSize) messages.emplace_back(kReport);
+        for (const std::string& field : {std::to_string(session.id), session.username, session.remote_ip})
+            put(messages.back(), field);
+    }
+    return messages;
+}
+
+std::optional<std::vector<ReportedSession>> parse_session_report(std::string_view message) {
+    if (!message.starts_with(kReport)) return std::nullopt;
+    Fields in(message.substr(kReport.size()));
+    std::vector<ReportedSession> sessions;
+    while (in.more()) {
+        const std::uint64_t id = parse_uint64(in.next()).value_or(0);
+        std::string username(in.next());
+        sessions.push_back({id, std::move(username), std::string(in.next())});
+        if (id == 0) return std::nullopt;
+    }
+    if (!in.ok()) return std::nullopt;
+    return sessions;
 }
 
 }  // namespace culver

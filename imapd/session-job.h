@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,5 +27,15 @@ struct SessionJob {
 std::string session_ended_message(std::uint64_t id);
 // 0 if `message` is none.
 std::uint64_t parse_session_ended(std::string_view message);
+
+// What a worker says to a dispatcher that has taken it over: the sessions that are there, in as many messages as that
+// takes, at least one.
+struct ReportedSession {
+    std::uint64_t id = 0;
+    std::string username, remote_ip;
+};
+std::vector<std::string> session_report_messages(const std::vector<ReportedSession>& sessions);
+// Nothing if `message` is none, or does not parse.
+std::optional<std::vector<ReportedSession>> parse_session_report(std::string_view message);
 
 }  // namespace culver

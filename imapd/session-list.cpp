@@ -10,6 +10,11 @@ std::uint64_t SessionList::add(Entry entry) {
     return last_id_;
 }
 
+void SessionList::add_known(std::uint64_t id, Entry entry) {
+    std::string user = key(entry.username, entry.remote_ip);
+    if (entries_.emplace(id, std::move(entry)).second) ++counts_[std::move(user)];
+}
+
 void SessionList::set_pid(std::uint64_t id, pid_t pid) {
     if (const auto found = entries_.find(id); found != entries_.end()) found->second.pid = pid;
 }

@@ -17,8 +17,12 @@ public:
         pid_t pid = 0;
     };
 
-    // The number of a new session; ids begin at 1 and are never used twice.
+    // Ids begin behind `last_id`.
+    explicit SessionList(std::uint64_t last_id = 0) : last_id_(last_id) {}
+    // The number of a new session; never used twice.
     std::uint64_t add(Entry entry);
+    // A session that an earlier dispatcher began, under the number that it had there.
+    void add_known(std::uint64_t id, Entry entry);
     void set_pid(std::uint64_t id, pid_t pid);
     // The entry that was there; pid 0 if none.
     Entry remove(std::uint64_t id);
@@ -36,7 +40,7 @@ private:
     }
     void forget(const Entry& entry);
 
-    std::uint64_t last_id_ = 0;
+    std::uint64_t last_id_;
     std::unordered_map<std::uint64_t, Entry> entries_;
     std::unordered_map<std::string, std::uint32_t> counts_;
 };

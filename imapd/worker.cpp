@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <mutex>
+#include <unordered_map>
 
 #include "imapd/session-job.h"
 #include "imapd/session-pool.h"
@@ -30,7 +32,7 @@ public:
         : channel_(channel),
           users_(mailboxes_),
           poke_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-          pool_(kThreads, [this](std::uint64_t id) { (void)channel_.send(session_ended_message(id)); }) {
+          pool_(kThreads, [this](std::uint64_t id) { session_ended(id); }) {
         pool_.set_on_earlier([this] {
             const std::uint64_t one = 1;
             (void)!::write(poke_.get(), &one, sizeof one);
@@ -77,6 +79,7 @@ private:
             case WorkerChannel::Message::Kind::Reload:
                 users_.forget_all();  // new sessions get the new settings, the others keep theirs
                 return true;
+            case WorkerChannel::Message::Kind::Report: report_sessions(); return true;
             case WorkerChannel::Message::Kind::Stop:
                 pool_.stop();
                 (void)pool_.wait_until_empty(kStopPatience);
@@ -95,6 +98,10 @@ private:
 
         SessionStart start;
         start.username = job.username;
+        {
+            const std::lock_guard lock(sessions_mutex_);
+            sessions_[job.id] = {job.id, job.username, job.login.remote_ip};
+        }
         start.session_id = job.login.session;
         start.remote_ip = job.login.remote_ip;
         start.tag = job.login.tag;
@@ -114,7 +121,23 @@ private:
         return {};
     }
 
+    void session_ended(std::uint64_t id) {
+        const std::lock_guard lock(sessions_mutex_);
+        sessions_.erase(id);
+        (void)channel_.send(session_ended_message(id));
+    }
+
+    // Told under the lock: the end of a session never overtakes the report that it is there.
+    void report_sessions() {
+        const std::lock_guard lock(sessions_mutex_);
+        std::vector<ReportedSession> all;
+        for (const auto& [id, session] : sessions_) all.push_back(session);
+        for (const std::string& message : session_report_messages(all)) (void)channel_.send(message);
+    }
+
     WorkerChannel& channel_;
+    std::mutex sessions_mutex_;  // guards sessions_, and the order of what is said about them
+    std::unordered_map<std::uint64_t, ReportedSession> sessions_;
     MailboxCache mailboxes_;
     UserCache users_;
     UniqueFd poke_;

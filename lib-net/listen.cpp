@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -43,14 +44,6 @@ std::uint16_t port_of(const AnyAddress& address) {
     return 0;
 }
 
-Status set_owner(const std::string& path, const SocketFileOwner& owner) {
-    if (owner.uid != static_cast<uid_t>(-1) || owner.gid != static_cast<gid_t>(-1)) {
-        if (::lchown(path.c_str(), owner.uid, owner.gid) != 0) return fail_errno("chown(" + path + ")");
-    }
-    if (::chmod(path.c_str(), owner.mode) != 0) return fail_errno("chmod(" + path + ")");
-    return {};
-}
-
 // Makes room for a new socket: a dead one is removed, anything else stays and is an error.
 Status remove_dead_socket(const std::string& path) {
     struct stat st;
@@ -70,6 +63,21 @@ Status remove_dead_socket(const std::string& path) {
 }
 
 }  // namespace
+
+Status set_owner(const std::string& path, const SocketFileOwner& owner) {
+    UniqueFd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat st;
+    if (!file || ::fstat(file.get(), &st) != 0) return fail_errno("open(" + path + ")");
+    if (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode))
+        return fail(ErrorCode::AlreadyExists, path + " is neither a socket nor a FIFO: it is left alone");
+    const uid_t uid = owner.uid != static_cast<uid_t>(-1) ? owner.uid : ::geteuid();
+    const gid_t gid = owner.gid != static_cast<gid_t>(-1) ? owner.gid : ::getegid();
+    if ((st.st_uid != uid || st.st_gid != gid) && ::fchownat(file.get(), "", uid, gid, AT_EMPTY_PATH) != 0)
+        return fail_errno("chown(" + path + ")");
+    const std::string itself = "/proc/self/fd/" + std::to_string(file.get());  // fchmod(2) refuses O_PATH
+    if (::chmod(itself.c_str(), owner.mode) != 0) return fail_errno("chmod(" + path + ")");
+    return {};
+}
 
 Result<UniqueFd> listen_inet(const IpAddress& address, std::uint16_t port, SharePort share) {
     const std::string what = "(" + address.to_string() + ", " + std::to_string(port) + ")";
@@ -135,7 +143,9 @@ Result<Accepted> accept_connection(int listener) {
     if (!fd) {
         const int error = errno;
         Error result = Error::from_errno(error, "accept");
-        if (error == EAGAIN || error == ECONNABORTED || error == EINTR) result.code = ErrorCode::Unavailable;
+        // EINVAL: the master has shut the listener down, and will say so.
+        if (error == EAGAIN || error == ECONNABORTED || error == EINTR || error == EINVAL)
+            result.code = ErrorCode::Unavailable;
         return fail(std::move(result));
     }
     Accepted accepted;

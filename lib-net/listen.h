@@ -25,6 +25,9 @@ struct SocketFileOwner {
     gid_t gid = static_cast<gid_t>(-1);
 };
 
+// Gives an existing socket or FIFO that owner and mode; never follows a symbolic link. NotFound: there is no file.
+Status set_owner(const std::string& path, const SocketFileOwner& owner);
+
 // A listening UNIX stream socket, non-blocking; nobody can connect before owner and mode are right. A socket file that
 // nobody listens on is replaced. InUse: another process listens there. AlreadyExists: something that is no socket lies
 // there, it is left alone. NotFound: the directory does not exist (yet).

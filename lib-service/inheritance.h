@@ -18,6 +18,7 @@ inline constexpr char kLogFdVariable[] = "CULVER_LOG_FD";
 inline constexpr char kControlFdVariable[] = "CULVER_CONTROL_FD";
 inline constexpr char kChannelFdVariable[] = "CULVER_CHANNEL_FD";
 inline constexpr char kListenersVariable[] = "CULVER_LISTENERS";
+inline constexpr char kKeptWorkersFdVariable[] = "CULVER_KEPT_WORKERS_FD";
 inline constexpr char kServiceVariable[] = "CULVER_SERVICE";
 
 // Takes over the descriptor that the environment variable names: close-on-exec again, the variable is removed.

@@ -1,9 +1,12 @@
 #include "lib-service/service.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,11 +24,14 @@ namespace {
 
 constexpr std::size_t kControlMessageLimit = 64 << 10;
 constexpr std::uint64_t kLoginMemoryShares = 16;
+constexpr int kMasterPatienceMilliseconds = 2000;
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
-bool names_same(const InheritedListener& listener, const ListenerLine& line) {
-    return listener.kind == line.kind && listener.name == line.name && listener.port == line.port;
+// Whether two descriptors are of one socket: a name and a port may be those of several listeners.
+bool are_same_file(int one, int other) {
+    struct stat a, b;
+    return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 }  // namespace
@@ -35,20 +41,25 @@ struct Service::Impl {
     EventLoop loop;
     std::shared_ptr<const Settings> settings;
     std::vector<InheritedListener> listeners;
+    std::vector<KeptWorker> kept_workers;
     UniqueFd control, signals;
     std::string chroot;  // entered; absolute
-    bool unprivileged = false, stopping = false, paused = false;
-    std::function<void()> on_reload, on_stop;
+    bool unprivileged = false, stopping = false, retiring = false, paused = false;
+    std::function<void()> on_reload, on_stop, on_retire;
     std::function<void(InheritedListener&)> on_ready;
 
     Status take_listeners();
+    Status take_kept_workers();
     Status take_signals();
+    Status tell_master(std::string_view message, std::span<const int> fds);
     void read_control();
     void handle_control(ReceivedMessage message);
     void add_listeners(std::string_view lines, std::vector<UniqueFd> fds);
-    void remove_listeners(std::string_view lines);
+    void remove_listeners(const std::vector<UniqueFd>& fds);
+    void close_listeners();
     void watch(const InheritedListener& listener);
     void apply_settings(std::shared_ptr<const Settings> fresh);
+    void retire();
     void stop();
 };
 
@@ -69,6 +80,7 @@ Result<std::unique_ptr<Service>> Service::take_over(const std::string& protocol)
     const UniqueFd memfd = TRY(inherited_fd(kSettingsFdVariable));
     impl.apply_settings(TRY(read_settings_memfd(memfd.get(), protocol)));
     TRY(impl.take_listeners());
+    TRY(impl.take_kept_workers());
     TRY(impl.take_signals());
     impl.loop.watch(impl.control.get(), Interest::Read, [&impl](Ready) { impl.read_control(); });
     return service;
@@ -89,6 +101,22 @@ Status Service::Impl::take_listeners() {
         if (!parsed || ::fcntl(parsed->fd, F_SETFD, FD_CLOEXEC) != 0)
             return fail(ErrorCode::Corrupt, std::string(kListenersVariable) + " has a bad line");
         listeners.push_back({UniqueFd(parsed->fd), parsed->kind, parsed->name, parsed->port, parsed->ssl});
+    }
+    return {};
+}
+
+Status Service::Impl::take_kept_workers() {
+    if (!::getenv(kKeptWorkersFdVariable)) return {};
+    const UniqueFd memfd = TRY(inherited_fd(kKeptWorkersFdVariable));
+    const std::string lines = TRY(read_memfd(memfd.get()));
+    for (std::string_view line : split(lines, '\n')) {
+        if (line.empty()) continue;
+        auto worker = KeptWorkerLine::parse(line);
+        if (!worker || ::fcntl(worker->channel, F_SETFD, FD_CLOEXEC) != 0 ||
+            ::fcntl(worker->pidfd, F_SETFD, FD_CLOEXEC) != 0)
+            return fail(ErrorCode::Corrupt, "the list of kept workers has a bad line");
+        kept_workers.push_back(
+            {worker->pid, std::move(worker->about), UniqueFd(worker->channel), UniqueFd(worker->pidfd)});
     }
     return {};
 }
@@ -132,8 +160,9 @@ void Service::Impl::handle_control(ReceivedMessage message) {
     const std::string_view rest =
         std::string_view(message.bytes).substr(std::min(verb.size() + 1, message.bytes.size()));
     if (verb == "STOP") return stop();
+    if (verb == "RETIRE") return retire();
     if (verb == "LISTEN") return add_listeners(rest, std::move(message.fds));
-    if (verb == "UNLISTEN") return remove_listeners(rest);
+    if (verb == "UNLISTEN") return remove_listeners(message.fds);
     if (verb != "RELOAD" || message.fds.empty()) return;
     auto fresh = read_settings_memfd(message.fds[0].get(), protocol);
     if (!fresh) return log_error("Reload: the new settings cannot be read, the old ones stay: " + fresh.error().detail);
@@ -151,12 +180,10 @@ void Service::Impl::add_listeners(std::string_view lines, std::vector<UniqueFd> 
     }
 }
 
-void Service::Impl::remove_listeners(std::string_view lines) {
-    for (std::string_view line : split(lines, '\n')) {
-        auto parsed = ListenerLine::parse(line);
-        if (!parsed) continue;
+void Service::Impl::remove_listeners(const std::vector<UniqueFd>& fds) {
+    for (const UniqueFd& fd : fds) {
         std::erase_if(listeners, [&](InheritedListener& listener) {
-            if (!names_same(listener, *parsed)) return false;
+            if (!are_same_file(listener.fd.get(), fd.get())) return false;
             loop.unwatch(listener.fd.get());  // whoever watches it
             return true;
         });
@@ -172,12 +199,33 @@ void Service::Impl::watch(const InheritedListener& listener) {
 }
 
 // The listeners go first: whoever starts next finds the ports free though sessions here are still being finished.
-void Service::Impl::stop() {
-    if (std::exchange(stopping, true)) return;
+void Service::Impl::close_listeners() {
     for (InheritedListener& listener : listeners) loop.unwatch(listener.fd.get());
     listeners.clear();
+}
+
+void Service::Impl::stop() {
+    if (std::exchange(stopping, true)) return;
+    close_listeners();
     if (on_stop) on_stop();
     else loop.stop();
+}
+
+void Service::Impl::retire() {
+    if (stopping || std::exchange(retiring, true)) return;
+    if (!on_retire) return stop();
+    close_listeners();
+    on_retire();
+}
+
+// The master may be busy for a moment, with a reload above all.
+Status Service::Impl::tell_master(std::string_view message, std::span<const int> fds) {
+    if (!control) return fail(ErrorCode::Unavailable, "the master is gone");
+    Status sent = send_with_fds(control.get(), message, fds);
+    if (sent || sent.error().code != ErrorCode::Unavailable) return sent;
+    pollfd room{.fd = control.get(), .events = POLLOUT, .revents = 0};
+    ::poll(&room, 1, kMasterPatienceMilliseconds);
+    return send_with_fds(control.get(), message, fds);
 }
 
 const std::string& Service::name() const { return impl_->name; }
@@ -227,6 +275,19 @@ Status Service::drop_privileges() {
 
 void Service::on_reload(std::function<void()> callback) { impl_->on_reload = std::move(callback); }
 void Service::on_stop(std::function<void()> callback) { impl_->on_stop = std::move(callback); }
+void Service::on_retire(std::function<void()> callback) { impl_->on_retire = std::move(callback); }
+
+Status Service::keep_worker(const KeptWorker& worker) {
+    const int fds[] = {worker.channel.get(), worker.pidfd.get()};
+    return impl_->tell_master("KEEP\n" + KeptWorkerLine::of(worker).to_line(), fds);
+}
+
+void Service::forget_worker(pid_t pid) {
+    if (Status told = impl_->tell_master(fmt::format("FORGET\n{}", pid), {}); !told)
+        log_debug(fmt::format("the master keeps worker {}: {}", pid, told.error().detail));
+}
+
+std::vector<KeptWorker> Service::take_kept_workers() { return std::exchange(impl_->kept_workers, {}); }
 
 int Service::run() {
     if (impl_->control) ::send(impl_->control.get(), "READY", 5, MSG_NOSIGNAL);

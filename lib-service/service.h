@@ -3,9 +3,10 @@
 // The master starts libexec/<executable> with inherited descriptors, named in the environment:
 //   CULVER_SETTINGS_FD  a memfd with Settings::serialize() (secrets only for the services that need them)
 //   CULVER_LOG_FD       a SOCK_SEQPACKET socket to the master: one byte level ('D','I','W','E','F','P') + line
-//   CULVER_CONTROL_FD   a SOCK_SEQPACKET pair to the master: READY up; LISTEN, UNLISTEN (listeners that came and went),
-//                       RELOAD (with a new settings memfd), STOP down (docs/processes.md)
+//   CULVER_CONTROL_FD   a SOCK_SEQPACKET pair to the master: READY, KEEP, FORGET up; LISTEN, UNLISTEN (listeners that
+//                       came and went), RELOAD (with a new settings memfd), RETIRE, STOP down (docs/processes.md)
 //   CULVER_LISTENERS    one line per inherited listener: fd TAB kind TAB name TAB port TAB ssl
+//   CULVER_KEPT_WORKERS_FD  a memfd with a line per worker that an earlier process of this service has left behind
 //   CULVER_SERVICE      the service's name
 // All descriptors are close-on-exec again once taken over.
 #pragma once
@@ -19,6 +20,7 @@
 #include "lib-base/unique-fd.h"
 #include "lib-config/settings.h"
 #include "lib-net/event-loop.h"
+#include "lib-service/kept-worker.h"
 
 namespace culver {
 
@@ -62,6 +64,16 @@ public:
     // Called once, with the listeners closed already, when the master asks to stop (or died, or SIGTERM came); the
     // service finishes its work and then calls loop().stop(). Without one, the loop is stopped at once.
     void on_stop(std::function<void()> callback);
+
+    // Called once, with the listeners closed already, when a successor with other settings takes over: the service
+    // finishes what it serves, however long that takes, and then calls loop().stop(). Without one: as on_stop.
+    void on_retire(std::function<void()> callback);
+
+    // Asks the master to keep a worker's channel beyond the death of this process, or to forget it again. `about` is
+    // for the next process of this service, which finds the worker in take_kept_workers().
+    Status keep_worker(const KeptWorker& worker);
+    void forget_worker(pid_t pid);
+    std::vector<KeptWorker> take_kept_workers();
 
     // Tells the master that the service works (a service that dies before is restarted more slowly), then runs the
     // loop.

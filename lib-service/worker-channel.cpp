@@ -51,6 +51,7 @@ Result<WorkerChannel::Message> WorkerChannel::receive() {
     if (received.bytes.empty()) return Message{Message::Kind::Closed, {}, {}};
     switch (received.bytes[0]) {
         case 'J': return Message{Message::Kind::Job, received.bytes.substr(1), std::move(received.fds)};
+        case 'Q': return Message{Message::Kind::Report, {}, {}};
         case 'S': return Message{Message::Kind::Stop, {}, {}};
         case 'R': break;
         default: return fail(ErrorCode::Corrupt, "the dispatcher sent a message of an unknown kind");

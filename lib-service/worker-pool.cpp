@@ -1,5 +1,6 @@
 #include "lib-service/worker-pool.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -22,8 +23,10 @@ constexpr std::uint64_t kMemoryShares = 16;  // a worker of many jobs may have s
 struct Worker {
     WorkerProcess process;
     WorkerIdentity identity;
-    std::uint32_t jobs = 0;
-    bool used = false, stopping = false;
+    std::uint32_t jobs = 0, jobs_taken = 0;
+    bool stopping = false;
+    bool retired = false;  // gets no further job
+    bool adopted = false;  // a child of an earlier dispatcher
     EventLoop::TimerId idle_timer = 0;
 };
 
@@ -37,8 +40,15 @@ struct WorkerPool::Impl {
     std::string executable;
     UniqueFd settings_fd;
     std::unordered_map<pid_t, std::unique_ptr<Worker>> workers;
+    std::uint64_t memory = 0;  // that each of the workers may have
     bool stopped = false;
 
+    std::uint64_t memory_limit() const;
+    bool is_used_up(const Worker& worker) const;
+    void adopt(KeptWorker kept);
+    Worker& watch(std::unique_ptr<Worker> worker);
+    Status keep(const Worker& worker);
+    void retire(Worker& worker);
     Status check_identity(const WorkerIdentity& identity) const;
     Worker* find_room(const WorkerIdentity& identity);
     Result<Worker*> start(const WorkerIdentity& identity);
@@ -61,7 +71,9 @@ WorkerPool::WorkerPool(Service& service, WorkerPoolOptions options,
                      .settings_fd = {},
                      .workers = {}}) {
     if (auto path = own_executable()) impl_->executable = *path;
+    impl_->memory = impl_->memory_limit();
     if (Status status = impl_->refresh_settings(); !status) log_error("Settings for workers: " + status.error().detail);
+    for (KeptWorker& kept : service.take_kept_workers()) impl_->adopt(std::move(kept));
 }
 
 WorkerPool::~WorkerPool() {
@@ -124,8 +136,8 @@ Status WorkerPool::Impl::check_identity(const WorkerIdentity& identity) const {
 
 Worker* WorkerPool::Impl::find_room(const WorkerIdentity& identity) {
     for (auto& [pid, worker] : workers) {
-        if (worker->stopping || worker->jobs >= options.jobs_per_worker) continue;
-        if (!options.reuse && worker->used) continue;
+        if (worker->stopping || worker->retired || worker->jobs >= options.jobs_per_worker) continue;
+        if (is_used_up(*worker)) continue;
         if (service.is_unprivileged() || worker->identity == identity) return worker.get();
     }
     return nullptr;
@@ -136,23 +148,67 @@ Result<Worker*> WorkerPool::Impl::start(const WorkerIdentity& identity) {
         return fail(ErrorCode::Limit,
                     fmt::format("service({}): process_limit ({}) reached, client connections are being dropped",
                                 service.name(), options.worker_limit));
-    const ServiceSettings* own = service.settings()->find_service(service.name());
     WorkerStart parameters{
         .executable = executable,
         .service = service.name(),
         .target = {identity.uid, identity.gid, identity.groups, identity.chroot},
         .change_user = !service.is_unprivileged(),
-        .memory_limit = own ? own->vsz_limit * std::min<std::uint64_t>(options.jobs_per_worker, kMemoryShares) : 0,
+        .memory_limit = memory,
         .settings_fd = settings_fd.get(),
         .log_fd = service_log_fd(),
     };
     auto worker = std::make_unique<Worker>();
     worker->process = TRY(start_worker(parameters));
     worker->identity = identity;
+    if (Status kept = keep(*worker); !kept)
+        log_warning(
+            fmt::format("worker {} would not outlive a crash here: {}", worker->process.pid, kept.error().detail));
+    return &watch(std::move(worker));
+}
+
+Worker& WorkerPool::Impl::watch(std::unique_ptr<Worker> worker) {
     const pid_t pid = worker->process.pid;
     service.loop().watch(worker->process.channel.get(), Interest::Read, [this, pid](Ready) { read_channel(pid); });
     service.loop().watch(worker->process.pidfd.get(), Interest::Read, [this, pid](Ready) { reap(pid); });
-    return (workers[pid] = std::move(worker)).get();
+    return *(workers[pid] = std::move(worker));
+}
+
+std::uint64_t WorkerPool::Impl::memory_limit() const {
+    const ServiceSettings* own = service.settings()->find_service(service.name());
+    return own ? own->vsz_limit * std::min<std::uint64_t>(options.jobs_per_worker, kMemoryShares) : 0;
+}
+
+bool WorkerPool::Impl::is_used_up(const Worker& worker) const {
+    return options.jobs_in_life > 0 && worker.jobs_taken >= options.jobs_in_life;
+}
+
+// What the next dispatcher has to know: who the worker is, and whether it may get jobs.
+Status WorkerPool::Impl::keep(const Worker& worker) {
+    if (!options.outlive_dispatcher) return {};
+    KeptWorker kept;
+    kept.pid = worker.process.pid;
+    kept.about = fmt::format("{}\t{}", worker.retired ? "retired" : "serving", worker.identity.to_words());
+    kept.channel.reset(::fcntl(worker.process.channel.get(), F_DUPFD_CLOEXEC, 0));
+    kept.pidfd.reset(::fcntl(worker.process.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+    return service.keep_worker(kept);
+}
+
+void WorkerPool::Impl::adopt(KeptWorker kept) {
+    const std::string_view about = kept.about;
+    const auto tab = about.find('\t');
+    auto identity = tab == about.npos ? std::nullopt : WorkerIdentity::parse(about.substr(tab + 1));
+    if (!identity) return log_error(fmt::format("worker {} of the last dispatcher is not understood", kept.pid));
+    auto worker = std::make_unique<Worker>();
+    worker->process = {kept.pid, std::move(kept.channel), std::move(kept.pidfd)};
+    worker->identity = std::move(*identity);
+    worker->adopted = true;
+    worker->retired = about.starts_with("retired");
+    worker->jobs_taken = options.jobs_in_life;  // how many there were is not known
+    Worker& watched = watch(std::move(worker));
+    const int fds[] = {settings_fd.get()};
+    Status sent = send_with_fds(watched.process.channel.get(), "R", fds);
+    if (sent) sent = send_with_fds(watched.process.channel.get(), "Q", {});
+    if (!sent) log_debug(fmt::format("worker {} of the last dispatcher: {}", watched.process.pid, sent.error().detail));
 }
 
 Result<pid_t> WorkerPool::assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds) {
@@ -170,7 +226,7 @@ Result<pid_t> WorkerPool::assign(const WorkerIdentity& identity, std::string_vie
         if (!sent && attempt == 1) return fail(sent.error());
         if (!sent) continue;  // it is ending or does not keep up: another one takes the job
         impl_->service.loop().cancel(worker->idle_timer);
-        worker->used = true;
+        ++worker->jobs_taken;
         ++worker->jobs;
         return worker->process.pid;
     }
@@ -183,8 +239,15 @@ void WorkerPool::job_done(pid_t pid) {
     if (--it->second->jobs == 0) impl_->arm_idle_timer(*it->second);
 }
 
+void WorkerPool::jobs_reported(pid_t pid, std::size_t jobs) {
+    auto it = impl_->workers.find(pid);
+    if (it == impl_->workers.end()) return;
+    it->second->jobs += static_cast<std::uint32_t>(jobs);
+    if (it->second->jobs == 0) impl_->arm_idle_timer(*it->second);
+}
+
 void WorkerPool::Impl::arm_idle_timer(Worker& worker) {
-    if (!options.reuse || stopped) return end(worker);
+    if (is_used_up(worker) || worker.retired || stopped) return end(worker);
     const pid_t pid = worker.process.pid;
     service.loop().cancel(worker.idle_timer);
     worker.idle_timer = service.loop().after(options.idle_time, [this, pid] {
@@ -223,11 +286,14 @@ void WorkerPool::Impl::unwatch(Worker& worker) {
 void WorkerPool::Impl::reap(pid_t pid) {
     read_channel(pid);  // its last words first
     auto it = workers.find(pid);
+    if (it == workers.end()) return;
     int status = 0;
-    if (it == workers.end() || ::waitpid(pid, &status, WNOHANG) != pid) return;
+    // The master waits for adopted ones, and logs how they ended.
+    if (!it->second->adopted && ::waitpid(pid, &status, WNOHANG) != pid) return;
     std::unique_ptr<Worker> worker = std::move(it->second);
     workers.erase(it);
     unwatch(*worker);
+    if (options.outlive_dispatcher) service.forget_worker(pid);
     const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     const std::string reason = clean ? "" : describe_exit(status);
     if (!clean)
@@ -236,7 +302,22 @@ void WorkerPool::Impl::reap(pid_t pid) {
     if (on_exit) on_exit(pid, reason);
 }
 
-void WorkerPool::reload() {
+void WorkerPool::Impl::retire(Worker& worker) {
+    if (std::exchange(worker.retired, true)) return;
+    if (Status kept = keep(worker); !kept)
+        log_warning(fmt::format("worker {}: {}", worker.process.pid, kept.error().detail));
+    if (worker.jobs == 0) end(worker);
+}
+
+void WorkerPool::retire() {
+    for (auto& [pid, worker] : impl_->workers) impl_->retire(*worker);
+}
+
+void WorkerPool::reload(WorkerPoolOptions options) {
+    const std::uint64_t memory_before = impl_->memory;
+    impl_->options = options;
+    impl_->memory = impl_->memory_limit();
+    if (impl_->memory != memory_before) retire();
     if (Status status = impl_->refresh_settings(); !status)
         return log_error("Settings for workers: " + status.error().detail);
     const int fds[] = {impl_->settings_fd.get()};

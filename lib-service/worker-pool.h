@@ -19,22 +19,17 @@
 #include "lib-net/event-loop.h"
 #include "lib-net/socket.h"
 #include "lib-service/service.h"
+#include "lib-service/worker-identity.h"
 
 namespace culver {
-
-struct WorkerIdentity {
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::vector<gid_t> groups;
-    std::string chroot;
-    bool operator==(const WorkerIdentity&) const = default;
-};
 
 struct WorkerPoolOptions {
     std::uint32_t jobs_per_worker = 1000;  // sessions a worker may hold at once
     std::uint32_t worker_limit = 1024;     // workers of all uids together
     std::chrono::seconds idle_time{60};    // a worker without jobs for so long is ended
-    bool reuse = true;                     // false: a worker takes one job in its life (service_count = 1)
+    std::uint32_t jobs_in_life = 0;        // of one worker (service_count); 0: any number
+    // Workers outlive a dispatcher that dies: the next one takes them over, and asks each to report its jobs.
+    bool outlive_dispatcher = false;
 };
 
 class WorkerPool {
@@ -52,8 +47,13 @@ public:
     Result<pid_t> assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds);
     // The job given to `pid` is finished; it has room for another.
     void job_done(pid_t pid);
-    // To every worker: new settings, or "stop".
-    void reload();
+    // A worker taken over has reported so many jobs.
+    void jobs_reported(pid_t pid, std::size_t jobs);
+    // To every worker: the service's new settings. Workers whose limits are others now get no further job.
+    void reload(WorkerPoolOptions options);
+    // No worker gets a further job, also from the next dispatcher, which starts workers of its own.
+    void retire();
+    // To every worker: stop.
     void stop();
 
 private:
@@ -70,11 +70,13 @@ public:
     int fd() const;  // readable when a message waits; for an epoll set
     std::shared_ptr<const Settings> settings() const;
     struct Message {
-        enum class Kind { Job, Reload, Stop, Closed } kind;
+        enum class Kind { Job, Reload, Report, Stop, Closed } kind;
         std::string bytes;
         std::vector<UniqueFd> fds;
     };
-    Result<Message> receive();              // blocks; Closed when the dispatcher died: finish what runs and exit
+    // Blocks. Report: a new dispatcher asks what jobs there are. Closed: nobody will send jobs any more, finish what
+    // runs and exit.
+    Result<Message> receive();
     Status send(std::string_view message);  // from any thread
 
 private:

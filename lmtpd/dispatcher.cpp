@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::chrono::seconds kRestartPause{1};
 constexpr std::uint64_t kFrontMemory = 512u << 20;
+// A worker serves the one front; its jobs are channels, of which it has one at a time, two around a front's restart.
+constexpr WorkerPoolOptions kPoolOptions{.jobs_per_worker = 16};
 
 }  // namespace
 
@@ -45,17 +47,16 @@ struct Dispatcher::Impl {
     WorkerPool pool;
     std::optional<WorkerProcess> front;
     std::size_t connections = 0;
-    bool stopping = false;
+    bool stopping = false, retiring = false;
 };
 
 Dispatcher::Dispatcher(Service& service) : impl_(std::make_unique<Impl>(service)) {}
 Dispatcher::~Dispatcher() = default;
 
-// A worker serves the one front; its jobs are channels, of which it has one at a time, two around a front's restart.
 Dispatcher::Impl::Impl(Service& s)
     : service(s),
       pool(
-          s, {.jobs_per_worker = 16, .worker_limit = 1024, .idle_time = std::chrono::seconds(60), .reuse = true},
+          s, kPoolOptions,
           [this](pid_t pid, std::string_view message) {
               if (message == kIdleMessage) pool.job_done(pid);
           },
@@ -70,6 +71,10 @@ int Dispatcher::run() {
     impl.service.watch_listeners([&impl](InheritedListener& listener) { impl.accept(listener); });
     impl.service.on_reload([&impl] { impl.reload(); });
     impl.service.on_stop([&impl] { impl.stop(); });
+    impl.service.on_retire([&impl] {
+        impl.retiring = true;
+        impl.count_connections(0);
+    });
     return impl.service.run();
 }
 
@@ -122,7 +127,8 @@ void Dispatcher::Impl::count_connections(int change) {
     std::uint64_t limit = own ? std::uint64_t{own->process_limit} * std::max<std::uint32_t>(own->client_limit, 1) : 0;
     if (limit == 0) limit = 100;
     if (stopping) return;
-    service.pause_listeners(connections >= limit);
+    if (retiring && connections == 0) return stop();
+    service.pause_listeners(connections >= limit || !front);
 }
 
 void Dispatcher::Impl::read_front() {
@@ -190,7 +196,7 @@ void Dispatcher::Impl::reap_front() {
     service.loop().unwatch(front->pidfd.get());
     front.reset();
     connections = 0;
-    if (stopping) {
+    if (stopping || retiring) {
         pool.stop();
         return service.loop().stop();
     }
@@ -202,12 +208,13 @@ void Dispatcher::Impl::reap_front() {
             log_line(LogLevel::Fatal, "The process that speaks LMTP cannot be started: " + started.error().detail);
             return service.loop().stop();  // the master starts all anew, and says when it gives up
         }
-        service.pause_listeners(false);
+        count_connections(0);
     });
 }
 
 void Dispatcher::Impl::reload() {
-    pool.reload();
+    pool.reload(kPoolOptions);
+    count_connections(0);  // the limit may be another now
     auto memfd = make_memfd(service.settings()->serialize());
     if (!memfd || !front) return;
     const int fds[] = {memfd->get()};
@@ -216,7 +223,7 @@ void Dispatcher::Impl::reload() {
 }
 
 void Dispatcher::Impl::stop() {
-    stopping = true;
+    if (std::exchange(stopping, true)) return;
     if (!front || !send_with_fds(front->channel.get(), "S", {})) service.loop().stop();
 }
 

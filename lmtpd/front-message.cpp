@@ -6,27 +6,17 @@
 
 namespace culver {
 
-std::string WorkerRequest::to_line() const {
-    std::string groups;
-    for (gid_t group : identity.groups) groups += (groups.empty() ? "" : ",") + std::to_string(group);
-    return fmt::format("worker\t{}\t{}\t{}\t{}\t{}", id, identity.uid, identity.gid, groups,
-                       tab_escape(identity.chroot));
-}
+std::string WorkerRequest::to_line() const { return fmt::format("worker\t{}\t{}", id, identity.to_words()); }
 
 std::optional<WorkerRequest> WorkerRequest::parse(std::string_view line) {
-    auto words = split(line, '\t');
-    if (words.size() != 6 || words[0] != "worker") return std::nullopt;
-    auto id = parse_uint64(words[1]);
-    auto uid = parse_uint32(words[2]), gid = parse_uint32(words[3]);
-    if (!id || !uid || !gid) return std::nullopt;
-    WorkerRequest request{*id, {*uid, *gid, {}, tab_unescape(words[5])}};
-    if (words[4].empty()) return request;
-    for (std::string_view group : split(words[4], ',')) {
-        auto number = parse_uint32(group);
-        if (!number) return std::nullopt;
-        request.identity.groups.push_back(*number);
-    }
-    return request;
+    constexpr std::string_view kVerb = "worker\t";
+    if (!line.starts_with(kVerb)) return std::nullopt;
+    line.remove_prefix(kVerb.size());
+    const auto tab = line.find('\t');
+    auto id = parse_uint64(line.substr(0, tab));
+    auto identity = tab == line.npos ? std::nullopt : WorkerIdentity::parse(line.substr(tab + 1));
+    if (!id || !identity) return std::nullopt;
+    return WorkerRequest{*id, std::move(*identity)};
 }
 
 std::string WorkerRefusal::to_line() const { return fmt::format("refused\t{}\t{}", id, tab_escape(text)); }

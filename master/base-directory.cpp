@@ -21,6 +21,14 @@ Status make_directory(const std::string& path, unsigned mode, gid_t group) {
     return {};
 }
 
+// Its group is the login user's, also when that is another than when the directory was made.
+Status give_to_group(const std::string& path, gid_t group) {
+    struct stat st;
+    if (::geteuid() != 0 || ::lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode) || st.st_gid == group) return {};
+    if (::lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0) return fail_errno("chown(" + path + ")");
+    return {};
+}
+
 // mkdir -p for what lies above base_dir.
 Status make_parents(const std::string& path) {
     for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
@@ -57,6 +65,7 @@ Status prepare_base_directory(const Settings& settings) {
     TRY(make_parents(base));
     TRY(make_directory(base, 0755, 0));
     TRY(make_directory(base + "/login", 0750, login_group));
+    TRY(give_to_group(base + "/login", login_group));
     TRY(make_directory(base + "/empty", 0755, 0));
     link_configuration(base, settings.config_path());
     return {};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,7 +16,9 @@
 #include "lib-base/log.h"
 #include "lib-base/text.h"
 #include "lib-service/worker-process.h"
+#include "master/base-directory.h"
 #include "master/notify.h"
+#include "master/reload-check.h"
 #include "master/version.h"
 
 namespace culver {
@@ -55,6 +59,23 @@ void log_findings(const std::vector<Diagnostic>& findings) {
     }
 }
 
+void configure_groups(const std::vector<std::unique_ptr<ServiceGroup>>& groups,
+                      const std::shared_ptr<const Settings>& settings, std::vector<std::string>& problems) {
+    for (const auto& group : groups)
+        for (std::string& problem : group->take(settings)) problems.push_back(std::move(problem));
+    for (const auto& group : groups)
+        for (std::string& problem : group->apply()) problems.push_back(std::move(problem));
+}
+
+// Workers of a dispatcher that died become this process's children, and two descriptors of each are kept here.
+void prepare_for_orphans() {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    rlimit files;
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 Master::Master(LoadOptions options, std::shared_ptr<const Settings> settings, PidFile pid_file)
@@ -72,6 +93,7 @@ Status Master::start() {
     context_.reset(new MasterContext{loop_, *logs_, {}, program_directory(*settings_)});
     fill_environment();
     watch_signals();
+    prepare_for_orphans();
     log_start();
     for (const std::string& name : wanted_services(*settings_))
         groups_.push_back(std::make_unique<ServiceGroup>(*context_, name));
@@ -117,7 +139,7 @@ Status Master::open_listeners() {
     std::vector<std::string> problems;
     for (int attempt = 0; attempt < kBusyTries; ++attempt) {
         problems.clear();
-        for (auto& group : groups_) configure_group(*group, problems);
+        configure_groups(groups_, settings_, problems);
         const bool busy = std::ranges::any_of(problems, [](const std::string& text) {
             return text.find("in use") != std::string::npos || text.find("already listening") != std::string::npos;
         });
@@ -127,10 +149,6 @@ Status Master::open_listeners() {
     for (const std::string& problem : problems) log_error(problem);
     if (problems.empty()) return {};
     return fail(ErrorCode::InUse, "Failed to start listeners");
-}
-
-void Master::configure_group(ServiceGroup& group, std::vector<std::string>& problems) {
-    for (std::string& problem : group.configure(settings_)) problems.push_back(std::move(problem));
 }
 
 void Master::start_groups() {
@@ -163,18 +181,53 @@ void Master::handle_signal(int number, int sender, int uid) {
     }
 }
 
-void Master::reload() {
-    if (stopping_) return;
+// Null: everything that is wrong with the configuration has been logged.
+std::shared_ptr<const Settings> Master::load_for_reload(std::vector<std::string>& restart_needs) {
     LoadedSettings loaded = load_settings(options_);
     log_findings(loaded.diagnostics);
-    if (!loaded.settings) return log_error("Reload: the configuration has errors, the old one stays in force");
-    if (loaded.settings->string("base_dir") != settings_->string("base_dir"))
-        return log_error("Reload: base_dir changed, which needs a restart; the old configuration stays in force");
+    if (!loaded.settings) return nullptr;
+    std::shared_ptr<const Settings> fresh = loaded.settings;
+    if (const std::string& base = settings_->string("base_dir"); fresh->string("base_dir") != base) {
+        restart_needs.push_back("base_dir (it stays " + base + ")");
+        if (auto changed = fresh->with_overrides({{"base_dir", base}})) fresh = std::move(*changed);
+    }
+    const auto findings = check_settings(*fresh);
+    log_findings(findings);
+    const auto problems = service_problems(*fresh, wanted_services(*fresh), program_directory(*fresh));
+    for (const std::string& problem : problems) log_error(problem);
+    return problems.empty() && !has_new_errors(findings, check_settings(*settings_)) ? fresh : nullptr;
+}
+
+void Master::reload() {
+    if (stopping_) return;
+    std::vector<std::string> restart_needs;
+    auto fresh = load_for_reload(restart_needs);
+    if (!fresh) return log_error("Reload: the configuration has errors, the old one stays in force");
     notify_service_manager("RELOADING=1");
-    settings_ = loaded.settings;
-    log_findings(check_settings(*settings_));
+    settings_ = std::move(fresh);
+    apply_settings(restart_needs);
+    if (!restart_needs.empty())
+        log_warning("Reload: only a restart changes " + join(restart_needs, ", ") + "; everything else is in force");
+    notify_service_manager("READY=1");
+}
+
+void Master::apply_settings(std::vector<std::string>& restart_needs) {
     if (auto writer = LogWriter::open(LogTargets::from(*settings_))) logs_->set_writer(std::move(*writer));
     else log_error(writer.error().detail + "; the old log stays in use");
+    if (Status prepared = prepare_base_directory(*settings_); !prepared) log_error(prepared.error().detail);
+    context_->program_directory = program_directory(*settings_);
+    fill_environment();
+    regroup();
+    std::vector<std::string> problems;
+    configure_groups(groups_, settings_, problems);
+    for (const std::string& problem : problems) log_error(problem);
+    for (const auto& group : groups_)
+        for (std::string& need : group->take_restart_needs()) restart_needs.push_back(std::move(need));
+    start_groups();
+}
+
+// Services that are no longer wanted end, new ones come.
+void Master::regroup() {
     const auto names = wanted_services(*settings_);
     for (auto& group : groups_) {
         if (std::ranges::find(names, group->name()) != names.end()) continue;
@@ -182,15 +235,10 @@ void Master::reload() {
         retired_.push_back(std::move(group));
     }
     std::erase(groups_, nullptr);
-    std::vector<std::string> problems;
     for (const std::string& name : names) {
         const bool exists = std::ranges::any_of(groups_, [&](const auto& group) { return group->name() == name; });
         if (!exists) groups_.push_back(std::make_unique<ServiceGroup>(*context_, name));
     }
-    for (auto& group : groups_) configure_group(*group, problems);
-    for (const std::string& problem : problems) log_error(problem);
-    start_groups();
-    notify_service_manager("READY=1");
 }
 
 void Master::stop(int number, int sender, int uid) {
@@ -220,9 +268,11 @@ void Master::stop(int number, int sender, int uid) {
 void Master::reap() {
     int status;
     for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        bool known = false;
         for (auto* list : {&groups_, &retired_})
-            for (auto& group : *list)
-                if (group->on_exit(pid, status)) break;
+            for (auto& group : *list) known = known || group->on_exit(pid, status);
+        if (!known && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+            log_error(fmt::format("child {}, left behind by a service that has ended, {}", pid, describe_exit(status)));
     }
     if (!stopping_) std::erase_if(retired_, [](const auto& group) { return group->is_empty(); });
     finish_if_empty();

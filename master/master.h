@@ -28,13 +28,15 @@ public:
 
 private:
     void start_groups();
-    void configure_group(ServiceGroup& group, std::vector<std::string>& problems);
     std::vector<std::string> wanted_services(const Settings& settings) const;
     Status open_listeners();
     void log_start();
     void watch_signals();
     void handle_signal(int number, int sender, int uid);
     void reload();
+    std::shared_ptr<const Settings> load_for_reload(std::vector<std::string>& restart_needs);
+    void regroup();
+    void apply_settings(std::vector<std::string>& restart_needs);
     void stop(int number, int sender, int uid);
     void reap();
     void finish_if_empty();

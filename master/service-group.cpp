@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstPause{2000}, kLongestPause{60000};
 constexpr std::chrono::seconds kLongLife{60};
 constexpr milliseconds kPendingRetry{2000};
+constexpr milliseconds kRetirePatience{15000};
+constexpr std::size_t kKeptWorkerLimit = 65536;
 
 // Who may hold private keys and the like; see Settings::without_secrets.
 // lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
@@ -42,35 +44,95 @@ ServiceGroup::~ServiceGroup() {
     for (auto& [pid, process] : processes_) context_.loop.unwatch(process.control.get());
 }
 
-std::vector<std::string> ServiceGroup::configure(std::shared_ptr<const Settings> settings) {
-    std::vector<std::string> problems;
+std::vector<std::string> ServiceGroup::take(std::shared_ptr<const Settings> settings) {
     const ServiceSettings* own = settings->find_service(name_);
     if (!own) return {fmt::format("service({}) is not configured", name_)};
-    settings_ = settings;
-    const auto wanted = wanted_listeners(*settings, *own, problems);
+    settings_ = std::move(settings);
+    std::vector<std::string> problems;
+    wanted_ = wanted_listeners(*settings_, *own, problems);
     pending_.clear();
-    adopt_changed(wanted);
-    close_missing(wanted);
-    for (const WantedListener& each : wanted) {
-        const bool is_open = std::ranges::any_of(listeners_, [&](const Open& open) { return open.wanted == each; });
+    close_missing();
+    return problems;
+}
+
+std::vector<std::string> ServiceGroup::apply() {
+    std::vector<std::string> problems;
+    adopt_changed();
+    for (const WantedListener& each : wanted_) {
+        const bool is_open =
+            std::ranges::any_of(listeners_, [&](const Open& open) { return open.wanted.is_same_place(each); });
         if (!is_open) open_one(each, problems);
     }
-    auto memfd = make_memfd(settings_for(name_, settings)->serialize());
+    auto memfd = make_memfd(settings_for(name_, settings_)->serialize());
     if (!memfd) {
         problems.push_back(memfd.error().detail);
         return problems;
     }
     settings_fd_ = std::move(*memfd);
-    tell_settings();
+    forgive();
+    if (std::string key = start_key(); std::exchange(start_key_, key) != key) replace_processes();
+    else tell_settings();
+    retire_surplus();
     if (started_) start_missing();
     return problems;
+}
+
+// What a process is from its start and can never change.
+std::string ServiceGroup::start_key() const {
+    std::string key = join(command(), " ");
+    for (const std::string& word : context_.environment) key += "\n" + word;
+    const auto add = [&](const char* service) {
+        if (const ServiceSettings* own = settings_->find_service(service))
+            key += fmt::format("\n{}\n{}\n{}\n{}\n{}", own->user, own->group, own->extra_groups, own->chroot,
+                               own->vsz_limit);
+    };
+    add(name_.c_str());
+    if (name_ == "auth") add("auth-worker");  // its helper processes
+    if (name_ == "lmtp")                      // its front
+        key += "\n" + settings_->string("default_internal_user") + "\n" + settings_->string("default_internal_group");
+    return key;
+}
+
+// auth knows the logins that imap picks up, imap its workers: two at a time would know half of them each.
+bool ServiceGroup::is_one_at_a_time() const { return name_ == "auth" || name_ == "imap"; }
+
+void ServiceGroup::replace_processes() {
+    for (auto& [pid, process] : processes_) retire(pid, process);
+}
+
+void ServiceGroup::retire_surplus() {
+    std::size_t surplus = serving_processes() - std::min(serving_processes(), wanted_processes());
+    for (auto& [pid, process] : processes_) {
+        if (surplus == 0) return;
+        if (process.retired) continue;
+        retire(pid, process);
+        --surplus;
+    }
+}
+
+void ServiceGroup::retire(pid_t pid, Process& process) {
+    if (std::exchange(process.retired, true)) return;
+    if (!send_with_fds(process.control.get(), "RETIRE", {})) ::kill(pid, SIGTERM);
+    if (!is_one_at_a_time()) return;
+    context_.loop.after(kRetirePatience, [this, pid, alive = std::weak_ptr<int>(alive_)] {
+        if (alive.expired() || !processes_.contains(pid)) return;
+        log_warning(
+            fmt::format("service({}): process {} does not make room for its successor, killing it", name_, pid));
+        ::kill(pid, SIGKILL);
+    });
+}
+
+// What failed with the old settings may work with the new ones.
+void ServiceGroup::forgive() {
+    context_.loop.cancel(throttle_timer_);
+    throttled_ = false;
+    pause_ = milliseconds(0);
 }
 
 bool ServiceGroup::open_one(const WantedListener& wanted, std::vector<std::string>& problems) {
     auto fd = open_listener(wanted);
     if (fd) {
-        listeners_.push_back({wanted, std::move(*fd)});
-        tell_listener("LISTEN", listeners_.back());
+        add_listener(wanted, std::move(*fd));
         return true;
     }
     if (wanted.optional && fd.error().code == ErrorCode::Unsupported) return false;
@@ -97,34 +159,61 @@ void ServiceGroup::retry_pending() {
             return true;
         }
         log_info(fmt::format("service({}): {} created", name_, wanted.path));
-        listeners_.push_back({wanted, std::move(*fd)});
-        tell_listener("LISTEN", listeners_.back());
+        add_listener(wanted, std::move(*fd));
         return true;
     });
     if (on_demand_ && processes_.empty()) watch_for_demand(true);
     if (!pending_.empty()) pending_timer_ = context_.loop.after(kPendingRetry, [this] { retry_pending(); });
 }
 
-// A port whose label or ssl flag changed keeps its socket: bound anew, it would be in use by the process that still has
-// it.
-void ServiceGroup::adopt_changed(const std::vector<WantedListener>& wanted) {
-    for (Open& open : listeners_) {
-        if (open.wanted.kind != ListenerKind::Inet) continue;
-        auto it =
-            std::ranges::find_if(wanted, [&](const WantedListener& each) { return each.key() == open.wanted.key(); });
-        if (it == wanted.end() || *it == open.wanted) continue;
-        tell_listener("UNLISTEN", open);
-        open.wanted = *it;
-        tell_listener("LISTEN", open);
-    }
+void ServiceGroup::add_listener(const WantedListener& wanted, UniqueFd fd) {
+    listeners_.push_back({.wanted = wanted, .fd = std::move(fd)});
+    if (wanted.kind != ListenerKind::Inet) listeners_.back().file = FileIdentity::of(wanted.path);
+    tell_listener("LISTEN", listeners_.back());
 }
 
-void ServiceGroup::close_missing(const std::vector<WantedListener>& wanted) {
+// What stays at its place keeps its socket, so that nobody finds the door closed who comes in that moment.
+void ServiceGroup::adopt_changed() {
     std::erase_if(listeners_, [&](Open& open) {
-        if (std::ranges::any_of(wanted, [&](const WantedListener& each) { return each == open.wanted; })) return false;
+        auto it =
+            std::ranges::find_if(wanted_, [&](const WantedListener& each) { return each.is_same_place(open.wanted); });
+        if (it == wanted_.end() || adopt(open, *it)) return false;
         tell_listener("UNLISTEN", open);
         if (open.watched) context_.loop.unwatch(open.fd.get());
-        if (open.wanted.kind != ListenerKind::Inet) ::unlink(open.wanted.path.c_str());
+        return true;
+    });
+}
+
+// False: it has to be made anew.
+bool ServiceGroup::adopt(Open& open, const WantedListener& wanted) {
+    if (open.wanted.kind == ListenerKind::Inet) {
+        if (open.wanted.reuse_port != wanted.reuse_port)
+            restart_needs_.push_back(fmt::format("reuse_port of {} in service {}", wanted.describe(), name_));
+    } else {
+        if (open.file != FileIdentity::of(wanted.path)) return false;  // somebody removed the file
+        if (!open.wanted.has_same_owner(wanted))
+            if (Status changed = set_owner(wanted.path, wanted.owner); !changed) {
+                log_error(fmt::format("service({}): {} keeps its owner and mode: {}", name_, wanted.path,
+                                      changed.error().detail));
+                return true;
+            }
+    }
+    const bool is_told = open.wanted.has_same_line(wanted);
+    if (!is_told) tell_listener("UNLISTEN", open);
+    open.wanted = wanted;
+    if (!is_told) tell_listener("LISTEN", open);
+    return true;
+}
+
+void ServiceGroup::close_missing() {
+    std::erase_if(listeners_, [&](Open& open) {
+        if (std::ranges::any_of(wanted_, [&](const WantedListener& each) { return each.is_same_place(open.wanted); }))
+            return false;
+        tell_listener("UNLISTEN", open);
+        if (open.watched) context_.loop.unwatch(open.fd.get());
+        // The process still has it for a moment, and another listener may want a part of its place: * and 127.0.0.1.
+        if (open.wanted.kind == ListenerKind::Inet) ::shutdown(open.fd.get(), SHUT_RDWR);
+        else if (open.file == FileIdentity::of(open.wanted.path)) ::unlink(open.wanted.path.c_str());
         return true;
     });
 }
@@ -132,9 +221,9 @@ void ServiceGroup::close_missing(const std::vector<WantedListener>& wanted) {
 void ServiceGroup::tell_listener(const char* verb, const Open& listener) {
     const std::string message = fmt::format("{}\n{}", verb, listener.wanted.line(listener.fd.get()).to_line());
     const int fds[] = {listener.fd.get()};
-    const bool passes_fd = std::string_view(verb) == "LISTEN";
     for (auto& [pid, process] : processes_) {
-        Status status = send_with_fds(process.control.get(), message, std::span(fds, passes_fd ? 1u : 0u));
+        if (process.retired) continue;
+        Status status = send_with_fds(process.control.get(), message, fds);
         if (!status)
             log_error(
                 fmt::format("service({}): process {} does not hear the master: {}", name_, pid, status.error().detail));
@@ -144,6 +233,7 @@ void ServiceGroup::tell_listener(const char* verb, const Open& listener) {
 void ServiceGroup::tell_settings() {
     const int fds[] = {settings_fd_.get()};
     for (auto& [pid, process] : processes_) {
+        if (process.retired) continue;
         if (Status status = send_with_fds(process.control.get(), "RELOAD", fds); !status)
             log_error(
                 fmt::format("service({}): process {} keeps its old settings: {}", name_, pid, status.error().detail));
@@ -165,10 +255,16 @@ std::size_t ServiceGroup::wanted_processes() const {
     return std::clamp<std::size_t>(own->process_min_avail, 1, 64);
 }
 
+std::size_t ServiceGroup::serving_processes() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(processes_, [](const auto& each) { return !each.second.retired; }));
+}
+
 void ServiceGroup::start_missing() {
     if (throttled_ || stopping_) return;
     watch_for_demand(false);
-    while (processes_.size() < wanted_processes()) {
+    if (is_one_at_a_time() && serving_processes() < processes_.size()) return;  // on_exit starts it
+    while (serving_processes() < wanted_processes()) {
         const std::size_t before = processes_.size();
         start_process();
         if (processes_.size() == before) return;
@@ -196,10 +292,12 @@ void ServiceGroup::start_process() {
                      .command = command(),
                      .environment = context_.environment,
                      .listeners = {},
+                     .kept_workers = {},
                      .settings_fd = settings_fd_.get(),
                      .log_fd = log_fd->get(),
                      .error_fd = error_fd->get()};
     for (const Open& open : listeners_) start.listeners.push_back(open.wanted.line(open.fd.get()));
+    for (const auto& [pid, worker] : kept_workers_) start.kept_workers.push_back(&worker);
     auto child = start_child(start);
     if (!child) {
         log_error(fmt::format("service({}): {}", name_, child.error().detail));
@@ -211,12 +309,34 @@ void ServiceGroup::start_process() {
 }
 
 void ServiceGroup::read_control(pid_t pid) {
-    auto it = processes_.find(pid);
-    if (it == processes_.end()) return;
-    auto message = receive_with_fds(it->second.control.get(), 4096);
-    if (!message && message.error().code == ErrorCode::Unavailable) return;
-    if (!message || message->bytes.empty()) return context_.loop.unwatch(it->second.control.get());  // SIGCHLD follows
-    if (message->bytes == "READY") it->second.ready = true;
+    for (;;) {
+        auto it = processes_.find(pid);
+        if (it == processes_.end()) return;
+        auto message = receive_with_fds(it->second.control.get(), 4096);
+        if (!message && message.error().code == ErrorCode::Unavailable) return;
+        if (!message || message->bytes.empty())  // SIGCHLD follows
+            return context_.loop.unwatch(it->second.control.get());
+        const std::string_view text = message->bytes;
+        const std::string_view verb = text.substr(0, text.find('\n'));
+        const std::string_view rest = text.substr(std::min(verb.size() + 1, text.size()));
+        if (verb == "READY") it->second.ready = true;
+        if (verb == "KEEP") keep_worker(rest, std::move(message->fds));
+        if (verb == "FORGET") kept_workers_.erase(static_cast<pid_t>(parse_uint32(rest).value_or(0)));
+    }
+}
+
+void ServiceGroup::keep_worker(std::string_view line, std::vector<UniqueFd> fds) {
+    if (name_ != "imap" || fds.size() != 2 || kept_workers_.size() >= kKeptWorkerLimit) return;
+    auto worker = KeptWorkerLine::parse(line);
+    if (worker)
+        kept_workers_[worker->pid] = {worker->pid, std::move(worker->about), std::move(fds[0]), std::move(fds[1])};
+}
+
+// Nobody else can ask them any more.
+void ServiceGroup::end_kept_workers() {
+    for (const auto& [pid, worker] : kept_workers_)
+        [[maybe_unused]] Status told = send_with_fds(worker.channel.get(), "S", {});
+    kept_workers_.clear();
 }
 
 bool ServiceGroup::on_exit(pid_t pid, int wait_status) {
@@ -229,7 +349,14 @@ bool ServiceGroup::on_exit(pid_t pid, int wait_status) {
     context_.logs.drain();
     const bool clean = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
     if (!clean) log_error(fmt::format("service({}): child {} {}", name_, pid, describe_exit(wait_status)));
-    if (stopping_) return true;
+    if (stopping_) {
+        end_kept_workers();
+        return true;
+    }
+    if (process.retired) {
+        start_missing();
+        return true;
+    }
     const auto lived = EventLoop::Clock::now() - process.started;
     if (process.ready && lived >= kLongLife) pause_ = milliseconds(0);
     if (process.ready && pause_.count() == 0) {
@@ -281,6 +408,7 @@ void ServiceGroup::stop() {
         if (!send_with_fds(process.control.get(), "STOP", {})) ::kill(pid, SIGTERM);
     }
     listeners_.clear();
+    if (processes_.empty()) end_kept_workers();
 }
 
 void ServiceGroup::kill(int signal_number) {

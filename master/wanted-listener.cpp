@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -127,9 +128,14 @@ std::string WantedListener::describe() const {
 
 ListenerLine WantedListener::line(int fd) const { return {fd, kind, name, port, ssl}; }
 
-bool WantedListener::operator==(const WantedListener& other) const {
-    return key() == other.key() && kind == other.kind && name == other.name && ssl == other.ssl &&
-           owner.mode == other.owner.mode && owner.uid == other.owner.uid && owner.gid == other.owner.gid;
+bool WantedListener::has_same_owner(const WantedListener& other) const {
+    return owner.mode == other.owner.mode && owner.uid == other.owner.uid && owner.gid == other.owner.gid;
+}
+
+FileIdentity FileIdentity::of(const std::string& path) {
+    struct stat st;
+    if (::lstat(path.c_str(), &st) != 0) return {};
+    return {st.st_dev, st.st_ino};
 }
 
 std::vector<WantedListener> wanted_listeners(const Settings& settings, const ServiceSettings& service,

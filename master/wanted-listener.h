@@ -26,12 +26,23 @@ struct WantedListener {
     SocketFileOwner owner;
     SettingOrigin origin;
 
-    // What makes it the same listener after a reload.
+    // What makes it the same listener after a reload, whatever its name, owner and flags are then.
     std::string key() const;
+    bool is_same_place(const WantedListener& other) const { return kind == other.kind && key() == other.key(); }
+    bool has_same_owner(const WantedListener& other) const;
+    // Whether a service would see no difference.
+    bool has_same_line(const WantedListener& other) const { return name == other.name && ssl == other.ssl; }
     // For error lines: "listen(*, 143)" or the path.
     std::string describe() const;
     ListenerLine line(int fd) const;
-    bool operator==(const WantedListener& other) const;
+};
+
+// Which file of the file system it is: a path may have become another one.
+struct FileIdentity {
+    std::uint64_t device = 0, inode = 0;
+    bool operator==(const FileIdentity&) const = default;
+    // Of what is at `path` now, without following a symbolic link; zeros if there is nothing.
+    static FileIdentity of(const std::string& path);
 };
 
 // All listeners of `service`, those of Culver's own included, for each address of `listen`. Problems (an unknown user,

@@ -38,6 +38,7 @@ LoginServer::LoginServer(Service& service, std::string protocol, MakeClient make
     service_.watch_listeners([this](InheritedListener& listener) { accept(listener); });
     service_.on_reload([this] { on_reload(); });
     service_.on_stop([this] { on_stop(); });
+    service_.on_retire([this] { on_retire(); });
 }
 
 LoginServer::~LoginServer() = default;
@@ -204,8 +205,14 @@ void LoginServer::on_stop() {
     stop_when_empty();
 }
 
+// Another process takes the new clients; those that are here stay as long as they like.
+void LoginServer::on_retire() {
+    retiring_ = true;
+    stop_when_empty();
+}
+
 void LoginServer::stop_when_empty() {
-    if (stopping_ && clients_.empty() && relays_.empty()) loop().stop();
+    if ((stopping_ || retiring_) && clients_.empty() && relays_.empty()) loop().stop();
 }
 
 }  // namespace culver

@@ -50,6 +50,7 @@ private:
     void on_auth_state(bool connected);
     void on_reload();
     void on_stop();
+    void on_retire();
     void stop_when_empty();
     void bury();
 
@@ -66,7 +67,7 @@ private:
     std::vector<std::unique_ptr<LoginClient>> dead_clients_;
     std::vector<std::unique_ptr<Relay>> dead_relays_;
     std::size_t connection_limit_ = 0;
-    bool stopping_ = false, bury_soon_ = false, auth_timer_runs_ = false;
+    bool retiring_ = false, stopping_ = false, bury_soon_ = false, auth_timer_runs_ = false;
 };
 
 }  // namespace culver

@@ -43,6 +43,38 @@ TEST(SessionJob, KnowsTheEndOfASession) {
     EXPECT_EQ(parse_session_ended("ended x"), 0u);
 }
 
+TEST(SessionReport, HasAllSessionsInMessagesOfBoundedSize) {
+    const auto none = session_report_messages({});
+    ASSERT_EQ(none.size(), 1u);
+    EXPECT_TRUE(parse_session_report(none[0]).value().empty());
+    std::vector<ReportedSession> sessions;
+    for (std::uint64_t id = 1; id <= 2000; ++id) sessions.push_back({id << 40, std::string(250, 'u'), "192.0.2.1"});
+    std::vector<ReportedSession> arrived;
+    for (const std::string& message : session_report_messages(sessions)) {
+        EXPECT_LT(message.size(), 64u << 10);
+        const auto some = parse_session_report(message);
+        ASSERT_TRUE(some);
+        arrived.insert(arrived.end(), some->begin(), some->end());
+    }
+    ASSERT_EQ(arrived.size(), sessions.size());
+    EXPECT_EQ(arrived.back().id, sessions.back().id);
+    EXPECT_EQ(arrived.back().username, sessions.back().username);
+    EXPECT_EQ(arrived.back().remote_ip, "192.0.2.1");
+    EXPECT_FALSE(parse_session_report("ended 1"));
+    for (const char* bad : {"sessions x", "sessions 1:0", "sessions 1:7", "sessions 1:71:u", "sessions 1:71:u9:"})
+        EXPECT_FALSE(parse_session_report(bad)) << bad;
+}
+
+TEST(SessionList, ASessionOfAnEarlierDispatcherCountsOnceAndGoesByItsNumber) {
+    SessionList list(100);
+    list.add_known(7, {"bob", "192.0.2.1", 10});
+    list.add_known(7, {"bob", "192.0.2.1", 10});
+    EXPECT_EQ(list.count("bob", "192.0.2.1"), 1u);
+    EXPECT_EQ(list.add({"bob", "192.0.2.1", 0}), 101u);
+    EXPECT_EQ(list.remove(7).pid, 10);
+    EXPECT_EQ(list.count("bob", "192.0.2.1"), 1u);
+}
+
 TEST(SessionList, CountsPerUserAndAddress) {
     SessionList list;
     const auto first = list.add({"bob", "192.0.2.1", 0});

@@ -96,6 +96,21 @@ TEST_F(SocketTest, AListenerHasItsModeAndAcceptsItsPeer) {
     EXPECT_EQ(accept_connection(listener->get()).error().code, ErrorCode::Unavailable);
 }
 
+TEST_F(SocketTest, AnotherModeOfASocketNeverFollowsALink) {
+    auto listener = listen_unix(path("s"), {.mode = 0600});
+    ASSERT_TRUE(listener);
+    ASSERT_TRUE(set_owner(path("s"), {.mode = 0660}));
+    struct stat st;
+    ASSERT_EQ(::stat(path("s").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0660u);
+    EXPECT_EQ(st.st_uid, ::geteuid());
+    ASSERT_EQ(::symlink(path("s").c_str(), path("link").c_str()), 0);
+    EXPECT_EQ(set_owner(path("link"), {.mode = 0666}).error().code, ErrorCode::AlreadyExists);
+    EXPECT_EQ(set_owner(path("none"), {.mode = 0666}).error().code, ErrorCode::NotFound);
+    ASSERT_EQ(::stat(path("s").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0660u);
+}
+
 TEST_F(SocketTest, APathLongerThanASocketAddressWorks) {
     std::string deep = directory_;
     for (int i = 0; i < 4; ++i) {

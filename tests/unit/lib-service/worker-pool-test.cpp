@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -25,9 +27,11 @@ namespace {
         if (!message || message->kind == WorkerChannel::Message::Kind::Closed) ::_exit(4);
         if (message->kind == WorkerChannel::Message::Kind::Stop) ::_exit(0);
         if (message->kind == WorkerChannel::Message::Kind::Reload) continue;
+        if (message->kind == WorkerChannel::Message::Kind::Report) message->bytes = "report";
         if (message->bytes == "die") ::raise(SIGKILL);
         if (!message->fds.empty()) (void)!::write(message->fds[0].get(), message->bytes.data(), message->bytes.size());
         (void)(*channel)->send(message->bytes == "greeting?" ? (*channel)->settings()->string("login_greeting")
+                               : message->bytes == "report"  ? "one job"
                                                              : "done");
     }
 }
@@ -88,6 +92,7 @@ protected:
                 service_->loop().stop();
             });
     }
+    void succeed();
     // Until something was said or ended.
     void run_loop() {
         const auto guard = service_->loop().after(std::chrono::seconds(20), [this] { service_->loop().stop(); });
@@ -187,7 +192,7 @@ TEST_F(WorkerPoolTest, ADeathIsToldWithItsReasonAndTheNextJobStartsAnotherWorker
 }
 
 TEST_F(WorkerPoolTest, AWorkerForOneJobEndsAfterIt) {
-    auto pool = make_pool({.reuse = false});
+    auto pool = make_pool({.jobs_in_life = 1});
     auto pid = pool->assign(user(12345), "x", {});
     run_loop();
     pool->job_done(*pid);
@@ -201,7 +206,7 @@ TEST_F(WorkerPoolTest, AReloadReachesTheWorkers) {
     run_loop();
     EXPECT_EQ(messages_.at(0).second, "first");
     service_->on_reload([&] {
-        pool->reload();
+        pool->reload({});
         service_->loop().stop();
     });
     auto memfd = make_memfd(settings_with("login_greeting = second\n")->serialize());
@@ -211,6 +216,80 @@ TEST_F(WorkerPoolTest, AReloadReachesTheWorkers) {
     ASSERT_TRUE(pool->assign(user(12345), "greeting?", {}));
     run_loop();
     EXPECT_EQ(messages_.at(1).second, "second");
+}
+
+// The next dispatcher, with what the master has been given to keep.
+void WorkerPoolTest::succeed() {
+    auto kept = receive_with_fds(control_.get(), 4096);
+    while (kept && kept->bytes == "READY") kept = receive_with_fds(control_.get(), 4096);
+    ASSERT_TRUE(kept) << kept.error().detail;
+    ASSERT_TRUE(kept->bytes.starts_with("KEEP\n")) << kept->bytes;
+    ASSERT_EQ(kept->fds.size(), 2u);
+    auto line = KeptWorkerLine::parse(std::string_view(kept->bytes).substr(5));
+    ASSERT_TRUE(line);
+    line->channel = ::fcntl(kept->fds[0].get(), F_DUPFD, 100);
+    line->pidfd = ::fcntl(kept->fds[1].get(), F_DUPFD, 100);
+    auto memfd = make_memfd(line->to_line() + "\n");
+    pass_fd(kKeptWorkersFdVariable, memfd->get());
+    set_log_sink(nullptr);
+    service_.reset();
+    SetUp();
+}
+
+TEST_F(WorkerPoolTest, AWorkerOutlivesItsDispatcherAndServesTheNextOne) {
+    auto pool = make_pool({.outlive_dispatcher = true});
+    auto pid = pool->assign(user(12345), "x", {});
+    ASSERT_TRUE(pid);
+    run_loop();
+    pool.reset();
+    ASSERT_NO_FATAL_FAILURE(succeed());
+    pool = make_pool({.jobs_per_worker = 2, .outlive_dispatcher = true});
+    messages_.clear();
+    run_loop();
+    ASSERT_EQ(messages_.size(), 1u);
+    EXPECT_EQ(messages_[0], std::pair(*pid, std::string("one job")));
+    pool->jobs_reported(*pid, 1);
+    EXPECT_EQ(pool->assign(user(12345), "y", {}).value_or(0), *pid);
+    EXPECT_NE(pool->assign(user(12345), "y", {}).value_or(0), *pid) << "it has two jobs now";
+    exits_.clear();
+    ASSERT_TRUE(pool->assign(user(12345), "die", {}));
+    ::kill(*pid, SIGKILL);
+    while (std::ranges::none_of(exits_, [&](const auto& each) { return each.first == *pid; })) run_loop();
+    ::waitpid(*pid, nullptr, 0);
+}
+
+TEST_F(WorkerPoolTest, ARetiredWorkerGetsNoFurtherJobAndEndsWithItsLast) {
+    auto pool = make_pool({});
+    auto pid = pool->assign(user(12345), "x", {});
+    run_loop();
+    pool->retire();
+    auto next = pool->assign(user(12345), "x", {});
+    ASSERT_TRUE(next);
+    EXPECT_NE(*next, *pid);
+    pool->job_done(*pid);
+    while (exits_.empty()) run_loop();
+    EXPECT_EQ(exits_[0], std::pair(*pid, std::string()));
+}
+
+TEST(WorkerIdentity, ArrivesAsItWasSentOrNotAtAll) {
+    const WorkerIdentity identity{1000, 1001, {4, 24}, "/srv/a\tb"};
+    EXPECT_EQ(WorkerIdentity::parse(identity.to_words()), identity);
+    const WorkerIdentity plain{1000, 1001, {}, ""};
+    EXPECT_EQ(WorkerIdentity::parse(plain.to_words()), plain);
+    for (const char* bad : {"", "1\t2", "1\t2\t3", "x\t2\t3\t", "1\t-2\t3\t", "1\t2\t3,\t", "1\t2\t3\t/\t5"})
+        EXPECT_FALSE(WorkerIdentity::parse(bad)) << bad;
+}
+
+TEST(KeptWorkerLine, ArrivesAsItWasSentOrNotAtAll) {
+    const KeptWorkerLine line{77, 5, 6, "serving\t1000\t1000\t\t"};
+    auto copy = KeptWorkerLine::parse(line.to_line());
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->pid, 77);
+    EXPECT_EQ(copy->channel, 5);
+    EXPECT_EQ(copy->pidfd, 6);
+    EXPECT_EQ(copy->about, line.about);
+    for (const char* bad : {"", "77\t5\t6", "0\t5\t6\tx", "77\t-1\t6\tx", "4294967295\t5\t6\tx", "77\t5\t6\tx\ty"})
+        EXPECT_FALSE(KeptWorkerLine::parse(bad)) << bad;
 }
 
 TEST_F(WorkerPoolTest, ListenersComeAndGoWhileTheServiceRuns) {
@@ -227,7 +306,15 @@ TEST_F(WorkerPoolTest, ListenersComeAndGoWhileTheServiceRuns) {
     (void)!::write(listener->second.get(), "x", 1);
     run_loop();
     EXPECT_EQ(seen, std::vector<std::string>{"new"});
-    ASSERT_TRUE(send_with_fds(control_.get(), "UNLISTEN\n9\tunix\tnew\t0\tno", {}));
+    // Another address of the same name and port: only the socket that is meant goes.
+    auto other = socket_pair(SOCK_STREAM, Blocking::No);
+    const int other_fds[] = {other->first.get()};
+    ASSERT_TRUE(send_with_fds(control_.get(), "LISTEN\n9\tunix\tnew\t0\tno", other_fds));
+    ASSERT_TRUE(send_with_fds(control_.get(), "UNLISTEN\n9\tunix\tnew\t0\tno", fds));
+    (void)!::write(other->second.get(), "x", 1);
+    run_loop();
+    EXPECT_EQ(service_->listeners().size(), 1u);
+    EXPECT_EQ(seen.size(), 2u);
     service_->on_stop([&] { service_->loop().stop(); });
     ASSERT_TRUE(send_with_fds(control_.get(), "STOP", {}));
     run_loop();
