@@ -21,8 +21,6 @@ constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 
 constexpr std::size_t kFileLimit = 1ull << 32;
 constexpr std::int64_t kLargeFile = 16 << 20;
 constexpr std::size_t kLineLimit = 64 * 1024;
-// Of many requests at once only the first looks at the file: nobody writes and renames one in less.
-constexpr std::chrono::microseconds kJustLooked{20};
 constexpr std::size_t kRegistryLimit = 1000, kConfigLimit = 1 << 20;
 constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
 
@@ -233,7 +231,7 @@ void PasswdFileTable::for_each(const std::function<void(const PasswdFileEntry&)>
     }
 }
 
-// The freshness check: one stat(2), all that a passwd-file costs while nobody writes to it.
+// The freshness check: one stat(2) for a lookup, all that a passwd-file costs while nobody writes to it.
 Result<PasswdFile::Look> PasswdFile::look_whether_current() {
     auto stamp = FileStamp::of_path(path_);
     if (!stamp) {
@@ -244,13 +242,7 @@ Result<PasswdFile::Look> PasswdFile::look_whether_current() {
     return Look{*stamp, *stamp == stamp_ ? table_ : nullptr};
 }
 
-PasswdFile::Table PasswdFile::just_looked() {
-    std::lock_guard lock(mutex_);
-    return Clock::now() - checked_ < kJustLooked ? table_ : nullptr;
-}
-
 bool PasswdFile::is_current() {
-    if (just_looked()) return true;
     auto look = look_whether_current();
     bool current = look && look->current;
     std::lock_guard lock(mutex_);
@@ -265,7 +257,10 @@ void PasswdFile::serve_userdb() {
 }
 
 Result<PasswdFile::Table> PasswdFile::table() {
-    if (Table current = just_looked()) return current;
+    {
+        std::lock_guard lock(mutex_);
+        if (table_ && Clock::now() - checked_ < std::chrono::milliseconds(1)) return table_;
+    }
     if (Table current = TRY(look_whether_current()).current) return current;
     std::lock_guard loading(load_mutex_);
     // Whoever had the mutex before has perhaps read it already.

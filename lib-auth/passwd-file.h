@@ -104,8 +104,6 @@ private:
         Table current;
     };
     Result<Look> look_whether_current();
-    // The table if is_current() has found it so a moment ago, or null.
-    Table just_looked();
     Result<Table> read_as(const FileStamp& stamp);
     using Clock = std::chrono::steady_clock;
 
@@ -114,7 +112,7 @@ private:
     std::mutex load_mutex_;  // one reader at a time; taken before mutex_
     FileStamp stamp_;        // of the file that table_ was read from
     PasswdFileUse use_ = PasswdFileUse::PassDb;
-    Clock::time_point checked_;                     // when is_current() last found it so
+    Clock::time_point checked_;  // when is_current() last found it so: table() right behind it need not look again
     std::shared_ptr<const PasswdFileTable> table_;  // shared with lookups under way in other threads
 };
 
