@@ -17,6 +17,7 @@ namespace culver {
 namespace {
 constexpr std::size_t kLineLimit = 16384;
 constexpr std::size_t kAttemptLimit = 1000;
+constexpr std::string_view kGone = "went away before the answer";
 }  // namespace
 
 ClientConnection::ClientConnection(AuthServer& server, std::uint64_t number, UniqueFd fd, AuthProtocol protocol)
@@ -60,10 +61,10 @@ void ClientConnection::forget_certificate(AuthRequest& auth) {
     auth.cert_username.clear();
 }
 
-ClientConnection::~ClientConnection() { abandon_attempts(); }
+ClientConnection::~ClientConnection() { abandon_attempts(kGone); }
 
-void ClientConnection::abandon_attempts() {
-    for (auto& [id, attempt] : attempts_) attempt->abandon();
+void ClientConnection::abandon_attempts(std::string_view why) {
+    for (auto& [id, attempt] : attempts_) attempt->abandon(why);
     attempts_.clear();
 }
 
@@ -71,7 +72,7 @@ void ClientConnection::fail_attempts() {
     auto attempts = std::move(attempts_);
     attempts_.clear();
     for (auto& [id, attempt] : attempts) {
-        attempt->abandon();
+        attempt->abandon("was sent away, auth is ending");
         refuse_now(id, "\tcode=temp_fail");
     }
 }
@@ -80,7 +81,7 @@ void ClientConnection::ended(const std::string& why) {
     if (!attempts_.empty())
         log_error(fmt::format("auth client {} disconnected with {} pending requests: {}", client_pid_, attempts_.size(),
                               why));
-    abandon_attempts();
+    abandon_attempts(kGone);
     server_.connection_ended(number_);
 }
 
@@ -135,12 +136,20 @@ void ClientConnection::handle_auth(std::string_view line) {
         return is_stale_ ? refuse_now(id, "\tcode=auth_mech_invalid")
                          : cut_off(fmt::format("requested unsupported authentication mechanism {}",
                                                parsed->auth.mechanism.substr(0, 40)));
+    auto refuse = [&](std::string_view words, std::string_view reply) {
+        parsed->auth.trail.add("client", words);
+        server_.log_failed_login(parsed->auth, login_refused_line(parsed->auth));
+        refuse_now(id, reply);
+    };
     if (attempts_.size() >= kAttemptLimit)
-        return refuse_now(id, "\tcode=temp_fail\treason=Too many authentication requests at once");
+        return refuse("has too many logins under way",
+                      "\tcode=temp_fail\treason=Too many authentication requests at once");
     std::optional<std::string> response;
     if (parsed->base64_response) {
         response = base64_decode(*parsed->base64_response);
-        if (!response) return refuse_now(id, "\tcode=invalid_base64\treason=Invalid base64 data in initial response");
+        if (!response)
+            return refuse("sent no valid base64",
+                          "\tcode=invalid_base64\treason=Invalid base64 data in initial response");
     }
     auto attempt = std::make_shared<LoginAttempt>(server_, static_cast<AttemptPeer&>(*this), std::move(*parsed), *spec);
     attempts_[id] = attempt;
@@ -164,7 +173,7 @@ void ClientConnection::handle_cancel(std::string_view line) {
     auto fields = split(line, '\t');
     auto id = fields.size() > 1 ? parse_uint32(fields[1]) : std::nullopt;
     if (!id) return cut_off("CANCEL without an id");
-    if (auto attempt = attempts_.extract(*id); !attempt.empty()) attempt.mapped()->abandon();
+    if (auto attempt = attempts_.extract(*id); !attempt.empty()) attempt.mapped()->abandon("cancelled it");
 }
 
 void ClientConnection::refuse_now(std::uint32_t id, std::string_view fields) {

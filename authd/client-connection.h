@@ -40,7 +40,7 @@ private:
     void forget_certificate(AuthRequest& auth);
     void refuse_now(std::uint32_t id, std::string_view fields);
     void close_if_stale();
-    void abandon_attempts();
+    void abandon_attempts(std::string_view why);
     void cut_off(const std::string& why);
     void ended(const std::string& why);
 

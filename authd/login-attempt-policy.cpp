@@ -28,7 +28,7 @@ void LoginAttempt::ask_policy(PolicyMoment moment, std::function<void()> next) {
         Work::Blocking, origin("policy"),
         [self = shared_from_this(), decision] { *decision = self->engine_->policy()->ask(self->auth_); },
         [self = shared_from_this(), decision, moment, next = std::move(next)] {
-            if (self->state_ != State::Ended) self->obey_policy(moment, *decision, next);
+            if (!self->is_abandoned()) self->obey_policy(moment, *decision, next);
         },
         overload_refusal());
     if (!runs) overload_refusal()();

@@ -32,10 +32,30 @@ void LoginAttempt::stop_timer() {
     timer_.reset();
 }
 
-void LoginAttempt::abandon() {
+void LoginAttempt::abandon(std::string_view why) {
     stop_timer();
     peer_ = nullptr;
-    state_ = State::Ended;
+    const State before = std::exchange(state_, State::Ended);
+    if (before == State::Refused || before == State::Ended) return;  // it has its line
+    abandoned_ = why;
+    // A thread may be writing into the request; then the line waits for what that finds out.
+    if (before != State::Working) log_abandoned();
+}
+
+void LoginAttempt::log_abandoned() {
+    if (abandoned_.empty()) return;
+    auth_.trail.add("client", std::exchange(abandoned_, {}));
+    server_.log_failed_login(auth_, login_abandoned_line(auth_));
+}
+
+// Asked when something comes back that was waited for: whether nobody waits any more. A client that goes away when it
+// has asked has guessed all the same.
+bool LoginAttempt::is_abandoned(const std::optional<AuthResult>& result) {
+    if (state_ != State::Ended) return false;
+    if (result && *result != AuthResult::Ok && *result != AuthResult::InternalFailure)
+        server_.guess_failed(auth_, std::chrono::milliseconds(0));
+    log_abandoned();
+    return true;
 }
 
 void LoginAttempt::begin(std::optional<std::string> response) {
@@ -98,7 +118,7 @@ JobOrigin LoginAttempt::origin(std::string lane) const {
 
 std::function<void()> LoginAttempt::overload_refusal() {
     return [self = shared_from_this()] {
-        if (self->state_ == State::Ended) return;
+        if (self->is_abandoned()) return;
         self->auth_.trail.add("auth", "too much work is waiting");
         self->refuse(AuthResult::InternalFailure);
     };
@@ -168,7 +188,7 @@ void LoginAttempt::walk_on(const WalkPtr& walk, std::function<void(AuthResult)> 
         work, origin(AuthEngine::lane(*walk)),
         [self = shared_from_this(), walk, work, result] { *result = self->engine_->advance(*walk, work); },
         [self = shared_from_this(), walk, result, done = std::move(done)] {
-            if (self->state_ == State::Ended) return self->count_abandoned(*result);
+            if (self->is_abandoned(*result)) return;
             if (*result) done(**result);
             else self->walk_on(walk, done);
         },
@@ -209,16 +229,10 @@ void LoginAttempt::use_credentials(Credentials credentials) {
             *step = self->mechanism_->with_credentials(stored.reveal());
         },
         [self = shared_from_this(), step] {
-            if (self->state_ != State::Ended) self->apply(std::move(*step));
+            if (!self->is_abandoned()) self->apply(std::move(*step));
         },
         overload_refusal());
     if (!accepted) refuse(AuthResult::InternalFailure);
-}
-
-// Nobody waits for it any more; but a client that goes away when it has asked has guessed all the same.
-void LoginAttempt::count_abandoned(const std::optional<AuthResult>& result) {
-    bool is_guess = result && *result != AuthResult::Ok && *result != AuthResult::InternalFailure;
-    if (is_guess) server_.guess_failed(auth_, std::chrono::milliseconds(0));
 }
 
 // Some mechanisms tell the client more than FAIL can say, and hear it once more (OAUTHBEARER).
@@ -270,7 +284,7 @@ void LoginAttempt::finish_proxy() {
     bool runs = server_.run(
         Work::Blocking, origin("dns"), [host = *host, found] { *found = resolve_proxy_host(host); },
         [self = shared_from_this(), found] {
-            if (self->state_ == State::Ended) return;
+            if (self->is_abandoned()) return;
             if (!*found) {
                 log_error(fmt::format("proxy({}): {}", self->auth_.log_identity(), found->error().detail));
                 self->auth_.trail.add("proxy", found->error().detail);
@@ -317,19 +331,10 @@ void LoginAttempt::send_ok() {
     finish(line);
 }
 
-// One line for each, whatever the settings: an admin has to see which database said what.
-void LoginAttempt::log_refusal() {
-    std::uint64_t skipped = 0;
-    if (!server_.refusal_log().allows(auth_.remote_ip, EventLoop::Clock::now(), skipped)) return;
-    std::string line = login_refused_line(auth_);
-    if (skipped > 0) line += fmt::format(" ({} more of this address were not logged)", skipped);
-    log_info(line);
-}
-
 void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
     state_ = State::Refused;
     report_to_policy(false);
-    log_refusal();
+    server_.log_failed_login(auth_, login_refused_line(auth_));
     std::string line = fail_line(id_, auth_, result, reason);
     auto delay = auth_.fields.contains("nodelay") ? std::chrono::milliseconds(0) : engine_->settings().failure_delay;
     if (result != AuthResult::InternalFailure) server_.guess_failed(auth_, delay);
@@ -340,7 +345,7 @@ void LoginAttempt::refuse(AuthResult result, std::string_view reason) {
 // Without a delay: nobody has guessed anything.
 void LoginAttempt::refuse_now(std::string_view fields, std::string_view words) {
     auth_.trail.add("client", words);
-    log_refusal();
+    server_.log_failed_login(auth_, login_refused_line(auth_));
     finish(fmt::format("FAIL\t{}{}\n", id_, fields));
 }
 

@@ -52,8 +52,8 @@ public:
     bool is_waiting_for_client() const;
     // The bytes of a CONT; nothing if they were not base64.
     void answer(std::optional<std::string> bytes);
-    // Cancelled, or its client is gone.
-    void abandon();
+    // Cancelled, or its client is gone: `why` is for the log.
+    void abandon(std::string_view why);
 
     // Sends the last line, if anybody still wants to know.
     void finish(std::string_view line);
@@ -80,7 +80,7 @@ private:
     void check_password(SaslStep step);
     void look_up_credentials(SaslStep step);
     void use_credentials(Credentials credentials);
-    void count_abandoned(const std::optional<AuthResult>& result);
+    bool is_abandoned(const std::optional<AuthResult>& result = {});
     void answered_by_databases(AuthResult result);
     void succeed(SaslStep step);
     void decided(AuthResult result);
@@ -89,7 +89,7 @@ private:
     void accepted();
     void upgrade_password();
     void send_ok();
-    void log_refusal();
+    void log_abandoned();
     void refuse(AuthResult result, std::string_view reason = {});
     void refuse_now(std::string_view fields, std::string_view words);
     void challenge(State state, std::string_view bytes);
@@ -111,6 +111,7 @@ private:
     std::optional<SaslStep> proven_;             // SendingFinal: the last message is on its way, OK follows its answer
     AuthResult refusal_ = AuthResult::Mismatch;  // SendingRefusal: what FAIL will say
     bool policy_rejected_ = false;
+    std::string_view abandoned_;  // why, while its line of the log waits for what a thread finds out; a literal
     std::optional<EventLoop::TimerId> timer_;  // held, or waiting for the client
 };
 

@@ -148,6 +148,13 @@ void AuthServer::login_succeeded(const AuthRequest& request) {
     known_logins_.remember(request.remote_ip, request.translated_user);
 }
 
+void AuthServer::log_failed_login(const AuthRequest& request, std::string line) {
+    std::uint64_t skipped = 0;
+    if (!refusal_log_.allows(request.remote_ip, EventLoop::Clock::now(), skipped)) return;
+    if (skipped > 0) line += fmt::format(" ({} more of this address were not logged)", skipped);
+    log_info(line);
+}
+
 void AuthServer::guess_failed(const AuthRequest& request, std::chrono::milliseconds delay) {
     if (request.no_penalty || !penalties_wanted_) return;
     // Without a password to compare with the last one (CRAM-MD5, SCRAM) each attempt is a guess of its own.

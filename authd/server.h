@@ -63,7 +63,8 @@ public:
     bool has_connections() const { return !clients_.empty() || !masters_.empty(); }
 
     // For connections.
-    RefusalLogLimit& refusal_log() { return refusal_log_; }
+    // One line for each login that fails, whatever the settings, and no flood of them.
+    void log_failed_login(const AuthRequest& request, std::string line);
     EventLoop& loop() { return loop_; }
     const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
     const std::shared_ptr<const AuthEngine>& engine(const std::string& service) const;

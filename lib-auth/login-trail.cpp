@@ -56,6 +56,7 @@ void LoginTrail::remark(std::string_view more) {
 
 std::string login_refused_line(const AuthRequest& request) { return login_line("refused", request); }
 std::string login_accepted_line(const AuthRequest& request) { return login_line("accepted", request); }
+std::string login_abandoned_line(const AuthRequest& request) { return login_line("abandoned", request); }
 
 bool RefusalLogLimit::allows(std::string_view remote_ip, Clock::time_point now, std::uint64_t& skipped) {
     skipped = 0;

@@ -35,9 +35,10 @@ private:
 // The whole line; the log itself replaces control bytes. Neither passwords nor hashes are in it.
 std::string login_refused_line(const AuthRequest& request);
 std::string login_accepted_line(const AuthRequest& request);
+std::string login_abandoned_line(const AuthRequest& request);
 
-// How many refusals of one address are worth a line: 60 a minute (IPv6 by /64), then their number once a minute. The
-// penalty keeps a single guesser far below that. Bounded; one thread.
+// How many refusals (and logins given up) of one address are worth a line: 60 a minute (IPv6 by /64), then their number
+// once a minute. The penalty keeps a single guesser far below that. Bounded; one thread.
 class RefusalLogLimit {
 public:
     using Clock = std::chrono::steady_clock;

@@ -92,7 +92,11 @@ constexpr std::size_t kThreads = 2;
 class LanesTest : public testing::Test {
 protected:
     LanesTest() {
-        set_log_sink([](LogLevel, std::string_view) {});
+        set_log_sink([this](LogLevel, std::string_view text) {
+            std::lock_guard lock(log_mutex);
+            if (text.starts_with("Login ")) logins.emplace_back(text);
+            log_changed.notify_all();
+        });
         base = testing::TempDir() + "/lanes-test." + std::to_string(::getpid());
         std::ofstream(base) << "alice:{PLAIN}secret:5000:5000::/home/alice::\n";
         std::ofstream(base + ".masters") << "boss:{PLAIN}boss\n";
@@ -131,6 +135,7 @@ protected:
         ASSERT_TRUE(used) << used.error().detail;
         thread = std::thread([this] { loop.run(); });
     }
+    Peer client() { return connect(AuthProtocol::Client); }
     Peer connect(AuthProtocol protocol) {
         int fds[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -158,6 +163,19 @@ protected:
         return base64_encode(user + " " + hex_encode({reinterpret_cast<const char*>(digest), size}));
     }
 
+    // The only line about a login so far, without the folder's name.
+    std::string login_line() {
+        std::unique_lock lock(log_mutex);
+        log_changed.wait_for(lock, std::chrono::seconds(60), [this] { return !logins.empty(); });
+        if (logins.size() != 1) return fmt::format("{} lines", logins.size());
+        std::string line = std::exchange(logins, {})[0];
+        for (std::size_t at; (at = line.find(base)) != line.npos;) line.erase(at, base.size());
+        return line;
+    }
+
+    std::mutex log_mutex;  // guards the next two
+    std::condition_variable log_changed;
+    std::vector<std::string> logins;
     EventLoop loop;
     PasswdFileRegistry files;
     HungShadow shadow;
@@ -207,6 +225,63 @@ TEST_F(LanesTest, WhoIsFoundByTheHungDatabaseIsAnsweredWhenItGoesOn) {
     EXPECT_EQ(good.ask("AUTH\t2\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t2\tuser=alice");
     shadow.release();
     EXPECT_EQ(good.line(), "OK\t1\tuser=late");
+}
+
+TEST_F(LanesTest, ALoginThatIsGivenUpHasItsLine) {
+    settings.passdbs.pop_back();
+    start();
+    {
+        Peer peer = client();
+        peer.send("AUTH\t1\tPLAIN\tservice=imap\trip=10.0.0.1\nCANCEL\t1\n");
+        EXPECT_EQ(login_line(),
+                  "Login abandoned: user=<>, service=imap, mech=PLAIN, rip=10.0.0.1: client: cancelled it");
+        std::string cont = peer.ask("AUTH\t2\tCRAM-MD5\tservice=imap");
+    }
+    EXPECT_EQ(login_line(),
+              "Login abandoned: user=<>, service=imap, mech=CRAM-MD5: client: went away before the answer");
+}
+
+TEST_F(LanesTest, ALoginThatIsGivenUpHasItsLineWhenTheDatabasesHaveAnswered) {
+    start();
+    {
+        Peer peer = client();
+        peer.send("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("late", "guess") + "\n");
+        shadow.wait_for_questions(1);
+    }
+    shadow.release();
+    EXPECT_EQ(login_line(),
+              "Login abandoned: user=<late>, service=imap, mech=PLAIN: passwd-file(): unknown user; "
+              "shadow: password mismatch; client: went away before the answer");
+}
+
+TEST_F(LanesTest, ARefusalHasOneLineWhetherItsClientWaitsForItOrNot) {
+    settings.passdbs.pop_back();
+    settings.failure_delay = std::chrono::milliseconds(100);
+    start();
+    {
+        Peer peer = client();
+        EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t1\tuser=alice")
+            << "the file is read";
+        peer.send("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "guess") + "\nCANCEL\t1\n");
+        EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "OK\t1\tuser=alice");
+    }
+    EXPECT_EQ(login_line(), "Login refused: user=<alice>, service=imap, mech=PLAIN: passwd-file(): password mismatch");
+}
+
+TEST_F(LanesTest, LoginsThatAreGivenUpDoNotFloodTheLog) {
+    settings.passdbs.pop_back();
+    start();
+    Peer peer = client();
+    std::string all;
+    for (int i = 1; i <= 500; ++i)
+        all += fmt::format("AUTH\t{}\tPLAIN\tservice=imap\trip=10.0.0.1\nCANCEL\t{}\n", i, i);
+    peer.send(all);
+    EXPECT_EQ(peer.ask("AUTH\t1\tPLAIN\tservice=imap\tresp=" + plain("alice", "secret")), "CONT\t1\t");
+    std::string last;
+    while ((last = peer.line()).starts_with("CONT\t")) continue;
+    EXPECT_EQ(last, "OK\t1\tuser=alice");
+    std::lock_guard lock(log_mutex);
+    EXPECT_EQ(logins.size(), RefusalLogLimit::kPerMinute);
 }
 
 TEST_F(LanesTest, AListGoesDatabaseByDatabase) {
