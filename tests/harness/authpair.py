@@ -76,7 +76,7 @@ class Peer:
             text = output.read()
         if check:
             assert code == 0, f"{self.name} exits with {code}: {text}"
-            wait_for(lambda: os.path.exists(self.path("auth-master")),
+            wait_for(lambda: self.pid() and os.path.exists(self.path("auth-master")),
                      lambda: f"{self.name} is up: {self.log()[-2000:]}")
         return text
 

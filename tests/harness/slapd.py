@@ -17,7 +17,8 @@ LDAPI = "ldapi://%2Frun%2Ftest-slapd.sock"
 
 SCHEMA = """
 objectIdentifier testRoot 1.3.6.1.4.1.99999.1
-attributetype ( testRoot:1 NAME ( 'mailQuota' 'quotaAlias' ) EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+attributetype ( testRoot:1 NAME ( 'mailQuota' 'quotaAlias' ) EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 attributetype ( testRoot:2 NAME 'mailClass' SUP distinguishedName )
 attributetype ( testRoot:3 NAME 'primaryPath' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 attributetype ( testRoot:4 NAME 'secondaryPath' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
@@ -99,8 +100,8 @@ class Slapd:
         if certificate:
             tls = "TLSCACertificateFile {}\nTLSCertificateFile {}\nTLSCertificateKeyFile {}".format(*certificate)
         with open(f"{folder}/slapd.conf", "w") as file:
-            file.write(CONFIG.format(folder=folder, base=BASE, people=PEOPLE, manager=MANAGER, password=MANAGER_PASSWORD, tls=tls,
-                                     size_limit=size_limit))
+            file.write(CONFIG.format(folder=folder, base=BASE, people=PEOPLE, manager=MANAGER,
+                                     password=MANAGER_PASSWORD, tls=tls, size_limit=size_limit))
 
     def load(self, records):
         """Before the start: the tree's root, ou=people and these records."""
@@ -128,7 +129,11 @@ class Slapd:
         if self.process:
             self.thaw()
             self.process.terminate()
-            self.process.wait()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:  # it finishes what its clients have begun, if they let it
+                self.process.kill()
+                self.process.wait()
             self.process = None
 
     def freeze(self):

@@ -5,7 +5,6 @@ auth_ldap_trouble.py."""
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private, sasl, slapd
@@ -407,8 +406,9 @@ def test_a_key_that_only_root_may_read():
     pair.stop()
     pair.culver.start()
     assert pair.culver.auth().login(plain("alice")).kind == "OK", pair.culver.log()[-2000:]
+    mark = len(pair.culver.log())
     pair.culver.reload()
-    time.sleep(0.5)
+    pair.culver.wait_log("SIGHUP received", since=mark)
     assert pair.culver.auth().login(plain("alice")).kind == "OK", pair.culver.log()[-2000:]
     os.chmod(f"{CERTIFICATES}/ca.pem", 0o644)
     pair.dovecot.start()
