@@ -24,7 +24,7 @@ def make_certificate(certificate, key, name="mailhost.maildomain.test", days=30)
 class Connection:
     """One line-based connection (IMAP, LMTP, SMTP), in the clear or over TLS."""
 
-    def __init__(self, port, address="127.0.0.1", source=None, tls=False, path=None, timeout=20):
+    def __init__(self, port, address="127.0.0.1", source=None, tls=False, path=None, timeout=60):
         if path:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
@@ -108,7 +108,7 @@ def lmtp_deliver(path, recipients, message, sender="extuser@extdomain.test"):
     return replies
 
 
-def swaks(*arguments, timeout=40):
+def swaks(*arguments, timeout=120):
     """Runs swaks; gives (exit code, transcript)."""
     result = subprocess.run(["swaks", "--helo", "exthost.extdomain.test", *arguments], capture_output=True, text=True,
                             timeout=timeout)

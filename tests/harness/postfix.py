@@ -53,6 +53,6 @@ inet_protocols = ipv4
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, pattern, timeout=20.0):
+    def wait_log(self, pattern, timeout=60.0):
         return wait_for(lambda: re.search(pattern, self.log(), re.M),
                         f"no Postfix log line matches {pattern!r}; the log:\n" + self.log()[-3000:], timeout)

@@ -54,7 +54,7 @@ def test_start():
 def swaks(user, password, to=USER):
     return subprocess.run(["swaks", "--server", "127.0.0.1:2627", "--local-interface", attack.source(), "-tls", "--auth", "PLAIN",
                            "--auth-user", user, "--auth-password", password, "--from", USER, "--to", to,
-                           "--quit-after", "RCPT"], capture_output=True, text=True, timeout=60)
+                           "--quit-after", "RCPT"], capture_output=True, text=True, timeout=120)
 
 
 def test_right_and_wrong_passwords():

@@ -50,15 +50,14 @@ state = {}
 
 def test_start():
     state["server"] = simple.start(BASE)
-    with open("/etc/dovecot/users", "a") as users:
-        users.write(f"{HARD_USER}:{HARD_PASSWORD}\n")
+    private.install_file("/etc/dovecot/users", f"{USER}:{PASSWORD}\n{HARD_USER}:{HARD_PASSWORD}\n")
     state["postfix"] = Postfix(POSTFIX)
     state["postfix"].start()
     wait_for(lambda: port_is_open(25), "Postfix's port")
 
 
 def run(*command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
 
 
 def output(result):

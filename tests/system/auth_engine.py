@@ -87,6 +87,7 @@ def test_a_refused_login_is_one_line_that_says_which_database_said_what():
 
 
 def test_fail2ban_counts_a_failure_once():
+    state["server"].wait_log(r"imap-login: .*rip=127\.0\.0\.81")  # when the connection is closed
     lines = [line for line in log().splitlines() if "127.0.0.81" in line]
     assert len(lines) >= 2, lines
     with open("/run/auth.log", "w") as file:

@@ -103,7 +103,7 @@ def swaks(mechanism, user, password, *more):
     """From an address of its own: wrong passwords slow nobody else down."""
     return subprocess.run(["swaks", "--server", "127.0.0.1:2525", "--local-interface", attack.source(), "--auth", mechanism, "--auth-user", user, "--auth-password",
                            password, "--from", "a@example.test", "--to", "b@example.test", "--quit-after", "RCPT", *more],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
 
 
 def test_right_and_wrong_passwords():
@@ -120,7 +120,7 @@ def test_right_and_wrong_passwords():
 class Smtp:
     def __init__(self):
         import socket
-        self.socket = socket.create_connection(("127.0.0.1", 2525), 20, (attack.source(), 0))
+        self.socket = socket.create_connection(("127.0.0.1", 2525), 60, (attack.source(), 0))
         self.file = self.socket.makefile("rb")
         self.answer()
         self.say("EHLO client.example.test")

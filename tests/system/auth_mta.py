@@ -9,11 +9,11 @@ import base64
 import hmac
 import os
 import re
-import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private
+from harness.authclient import LineSocket
 from harness.authpair import Pair
 
 USERS = "bob@example.test:{PLAIN}secret:5000:5000::/home/bob::\nuser@localhost:{PLAIN}password:5000:5000::/home/u::\n"
@@ -39,21 +39,13 @@ def test_start():
     state["pair"] = Pair(CONFIG)
 
 
-class Stream:
+class Stream(LineSocket):
     def __init__(self, peer, name="auth-client"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(peer.path(name))
-        self.buffer = b""
+        super().__init__(peer.path(name))
 
     def line(self):
-        while b"\n" not in self.buffer:
-            block = self.socket.recv(65536)
-            if not block:
-                return b"(closed)"
-            self.buffer += block
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return line
+        line = super().line()
+        return b"(closed)" if line is None else line.encode()
 
     def greeting(self):
         """All of it before a byte is sent: that is how Exim and chasquid begin."""

@@ -155,7 +155,7 @@ def test_passwords_still_work_beside_tokens():
 
 
 def curl(url, mechanism, token):
-    return subprocess.run(["curl", "-sS", "--max-time", "20", "--url", url, "--user", USER, "--oauth2-bearer", token,
+    return subprocess.run(["curl", "-sS", "--max-time", "60", "--url", url, "--user", USER, "--oauth2-bearer", token,
                            "--login-options", f"AUTH={mechanism}"] + (["-X", "NOOP"] if url.startswith("smtp") else []),
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
@@ -171,7 +171,7 @@ def test_curl():
 
 def test_smtp_through_postfix():
     for mechanism, words in REJECTED.items():
-        with smtplib.SMTP("127.0.0.1", 25, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", 25, timeout=60) as client:
             client.ehlo()
             assert mechanism in client.esmtp_features["auth"].split(), client.esmtp_features
             assert client.docmd("AUTH", f"{mechanism} {message(mechanism, 'bad')}")[0] == 334
@@ -179,12 +179,12 @@ def test_smtp_through_postfix():
             code, challenge = client.docmd("AUTH", mechanism)
             assert (code, challenge) == (334, b""), (code, challenge)
             assert client.docmd(message(mechanism, "good"))[0] == 235
-        with smtplib.SMTP("127.0.0.1", 25, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", 25, timeout=60) as client:
             client.ehlo()
             code, challenge = client.docmd("AUTH", f"{mechanism} {message(mechanism, 'bad')}")
             assert base64.b64decode(challenge).decode() == words, challenge
             assert client.docmd(DUMMY[mechanism])[0] == 535
-        with smtplib.SMTP("127.0.0.1", 25, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", 25, timeout=60) as client:
             client.ehlo()
             assert client.docmd("AUTH", f"{mechanism} {message(mechanism, 'good')}")[0] == 235
 

@@ -67,7 +67,7 @@ def test_gnu_sasl_logs_in_bound_to_the_exporter():
         for password, good in ((PASSWORD, True), ("wrong", False))[:1 if mechanism == MECHANISMS[0] else 2]:
             result = subprocess.run(
                 ["gsasl", "--imap", "--connect=127.0.0.1:143", "--starttls", "--x509-ca-file=", "-m", mechanism + "-PLUS",
-                 "-a", USER, "-p", password, "--verbose"], input="", capture_output=True, text=True, timeout=30)
+                 "-a", USER, "-p", password, "--verbose"], input="", capture_output=True, text=True, timeout=120)
             said = result.stdout + result.stderr
             assert (result.returncode == 0) == good, said
             assert ("server trusted" in said) == good, said  # it has checked the server's signature
@@ -77,7 +77,7 @@ def test_gnu_sasl_logs_in_bound_to_the_exporter():
 
 def test_it_chooses_plus_by_itself():
     result = subprocess.run(["gsasl", "--imap", "--connect=127.0.0.1:143", "--x509-ca-file=", "-a", USER, "-p", PASSWORD,
-                             "--verbose"], input="", capture_output=True, text=True, timeout=30)
+                             "--verbose"], input="", capture_output=True, text=True, timeout=120)
     assert result.returncode == 0 and "AUTHENTICATE SCRAM-SHA-256-PLUS" in result.stdout, result.stdout + result.stderr
 
 
