@@ -5,6 +5,7 @@
 
 #include <unordered_map>
 
+#include "lib-auth/auth-fields.h"
 #include "lib-auth/line-connection.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -31,14 +32,6 @@ AuthMechanismInfo parse_mechanism(const std::vector<std::string_view>& fields) {
         if (flag == "channel-binding") info.channel_binding = true;
     }
     return info;
-}
-
-void append_field(std::string& line, std::string_view key, std::string_view value) {
-    if (value.empty()) return;
-    line += '\t';
-    line += key;
-    line += '=';
-    line += tab_escape(value);
 }
 
 AuthReply temporary_failure() {
@@ -207,20 +200,20 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
         return id;
     }
     std::string line = fmt::format("AUTH\t{}\t{}", id, tab_escape(request.mechanism));
-    append_field(line, "service", request.service);
-    append_field(line, "lip", request.local_ip);
-    append_field(line, "rip", request.remote_ip);
+    append_auth_field_if_any(line, "service", request.service);
+    append_auth_field_if_any(line, "lip", request.local_ip);
+    append_auth_field_if_any(line, "rip", request.remote_ip);
     if (request.local_port) line += fmt::format("\tlport={}", request.local_port);
     if (request.remote_port) line += fmt::format("\trport={}", request.remote_port);
-    append_field(line, "local_name", request.local_name);
-    append_field(line, "session", request.session);
-    append_field(line, "client_id", request.client_id);
-    append_field(line, "cert_username", request.cert_username);
+    append_auth_field_if_any(line, "local_name", request.local_name);
+    append_auth_field_if_any(line, "session", request.session);
+    append_auth_field_if_any(line, "client_id", request.client_id);
+    append_auth_field_if_any(line, "cert_username", request.cert_username);
     if (request.tls) line += "\tsecured=tls";
     else if (request.secured) line += "\tsecured";
     if (request.valid_client_cert) line += "\tvalid-client-cert";
-    append_field(line, "tls-exporter", hex_encode(request.tls_exporter));
-    append_field(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));
+    append_auth_field_if_any(line, "tls-exporter", hex_encode(request.tls_exporter));
+    append_auth_field_if_any(line, "tls-server-end-point", hex_encode(request.tls_server_end_point));
     // No "final-resp-ok": none of our protocols has room for the mechanism's last message beside its own OK, so it
     // comes as one more challenge, and the client can see the server's proof (RFC 4422 §3.6, RFC 9051 §6.2.2).
     if (request.initial_response) {

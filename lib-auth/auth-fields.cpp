@@ -57,4 +57,8 @@ void append_auth_field(std::string& line, std::string_view key, std::string_view
     append_escaped(line, value);
 }
 
+void append_auth_field_if_any(std::string& line, std::string_view key, std::string_view value) {
+    if (!value.empty()) append_auth_field(line, key, value);
+}
+
 }  // namespace culver

@@ -36,5 +36,7 @@ private:
 
 // TAB key=value with the value escaped.
 void append_auth_field(std::string& line, std::string_view key, std::string_view value);
+// The same; nothing for an empty value.
+void append_auth_field_if_any(std::string& line, std::string_view key, std::string_view value);
 
 }  // namespace culver

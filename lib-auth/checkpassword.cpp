@@ -78,6 +78,12 @@ void add_field(std::vector<std::string>& out, const std::string& name, const Aut
 }
 }  // namespace
 
+Status check_args(std::string_view args) {
+    if (trim(args).starts_with('/')) return {};
+    return fail(ErrorCode::InvalidArgument,
+                "checkpassword: write the program's whole path: args = /path/of/program [arguments]");
+}
+
 std::string_view wanted_scheme(const AuthRequest& request) {
     for (std::string_view scheme : {"CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"})
         if (request.mechanism == scheme ||

@@ -21,6 +21,9 @@ enum class Mode {
     User,
 };
 
+// InvalidArgument if `args` begins with no whole path.
+Status check_args(std::string_view args);
+
 // The words of `args`, each expanded for this request, then the path of checkpassword-reply. Blanks separate words, two
 // in a row make an empty one, quotes mean nothing; what a variable brings along never makes two words of one.
 Result<std::vector<std::string>> command(std::string_view args, const AuthRequest& request);

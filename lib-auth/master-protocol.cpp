@@ -2,26 +2,17 @@
 
 #include <fmt/format.h>
 
+#include "lib-auth/auth-fields.h"
 #include "lib-base/text.h"
 
 namespace culver::master_protocol {
 
-namespace {
-void append_field(std::string& line, std::string_view key, std::string_view value) {
-    if (value.empty()) return;
-    line += '\t';
-    line += key;
-    line += '=';
-    line += tab_escape(value);
-}
-}  // namespace
-
 std::string lookup_line(std::string_view command, std::uint32_t id, const UserLookup& lookup) {
     std::string line = fmt::format("{}\t{}\t{}", command, id, tab_escape(lookup.username));
-    append_field(line, "service", lookup.service.empty() ? "culver" : lookup.service);
-    append_field(line, "lip", lookup.local_ip);
-    append_field(line, "rip", lookup.remote_ip);
-    append_field(line, "session", lookup.session);
+    append_auth_field_if_any(line, "service", lookup.service.empty() ? "culver" : lookup.service);
+    append_auth_field_if_any(line, "lip", lookup.local_ip);
+    append_auth_field_if_any(line, "rip", lookup.remote_ip);
+    append_auth_field_if_any(line, "session", lookup.session);
     line += '\n';
     return line;
 }

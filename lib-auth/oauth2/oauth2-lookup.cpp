@@ -131,10 +131,15 @@ Result<TokenAnswer> OAuth2Lookup::grant(const AuthRequest& request, std::string_
     if (answer.token.empty()) return could_not_tell(kStep, "OAuth2 token missing from reply");
     if (!is_usable_token(answer.token)) return could_not_tell(kStep, "the reply's token is unusable");
     debug(request, "Password grant succeeded");
+    return go_on(request, std::move(answer), kStep);
+}
+
+// After a server that gave or knew the token.
+Result<TokenAnswer> OAuth2Lookup::go_on(const AuthRequest& request, TokenAnswer so_far, std::string_view step) {
     if (config_.introspection == OAuth2Config::Introspection::Local)
-        return validate_locally(request, std::move(answer));
-    if (!config_.introspection_url.empty()) return introspect(request, std::move(answer));
-    return judge(request, std::move(answer), kStep);
+        return validate_locally(request, std::move(so_far));
+    if (!config_.introspection_url.empty()) return introspect(request, std::move(so_far));
+    return judge(request, std::move(so_far), step);
 }
 
 Result<TokenAnswer> OAuth2Lookup::ask_tokeninfo(const AuthRequest& request, TokenAnswer answer) {
@@ -156,8 +161,7 @@ Result<TokenAnswer> OAuth2Lookup::ask_tokeninfo(const AuthRequest& request, Toke
         return could_not_tell(kStep, fmt::format("Expected Bearer token, got '{}'", type->text.substr(0, 40)));
     answer.fields.merge(std::move(*fields));
     debug(request, "Token validation succeeded");
-    if (!config_.introspection_url.empty()) return introspect(request, std::move(answer));
-    return judge(request, std::move(answer), kStep);
+    return go_on(request, std::move(answer), kStep);
 }
 
 Result<TokenAnswer> OAuth2Lookup::introspect(const AuthRequest& request, TokenAnswer answer) {

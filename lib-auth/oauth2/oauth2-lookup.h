@@ -37,7 +37,7 @@ public:
 private:
     using Outcome = Result<TokenAnswer>;
     Outcome grant(const AuthRequest& request, std::string_view password);
-    Outcome ask_about(const AuthRequest& request, TokenAnswer so_far);
+    Outcome go_on(const AuthRequest& request, TokenAnswer so_far, std::string_view step);
     Outcome ask_tokeninfo(const AuthRequest& request, TokenAnswer so_far);
     Outcome introspect(const AuthRequest& request, TokenAnswer so_far);
     Outcome validate_locally(const AuthRequest& request, TokenAnswer so_far);

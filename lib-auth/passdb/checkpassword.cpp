@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "lib-auth/passdb/drivers.h"
-#include "lib-base/text.h"
 
 namespace culver::passdb {
 
@@ -53,9 +52,7 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<PassDb>> make_checkpassword(const PassDbSettings& settings, const DriverContext& context) {
-    if (!trim(settings.args).starts_with('/'))
-        return fail(ErrorCode::InvalidArgument,
-                    "checkpassword: write the program's whole path: args = /path/of/program [arguments]");
+    TRY(checkpassword::check_args(settings.args));
     return std::make_unique<CheckpasswordPassDb>(settings.args, context.programs);
 }
 

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "lib-auth/driver-args.h"
 #include "lib-auth/passdb/drivers.h"
+#include "lib-auth/passwd-file-source.h"
 #include "lib-auth/passwd-file-store.h"
 #include "lib-auth/password-scheme.h"
 #include "lib-base/text.h"
@@ -14,21 +14,18 @@ namespace culver::passdb {
 namespace {
 class PasswdFilePassDb final : public PassDb {
 public:
-    PasswdFilePassDb(PasswdFileArgs args, PasswdFileRegistry& files) : args_(std::move(args)), files_(files) {
-        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path, args_.path);
-    }
+    PasswdFilePassDb(PasswdFileArgs args, PasswdFileRegistry& files) : source_(std::move(args), files) {}
 
     Work work(const AuthRequest& request) override {
-        auto file = open(request);
-        if (!file) return Work::Cheap;
-        return (*file)->is_current() ? Work::Cheap : Work::Cpu;  // Cpu: reads the file
+        auto file = source_.open(request);
+        return file && !file->is_current() ? Work::Cpu : Work::Cheap;  // Cpu: reads the file
     }
 
     Result<PassDbReply> lookup(const AuthRequest& request) override {
-        auto found = TRY(find(request));
+        auto found = TRY(source_.find(request));
         PassDbReply reply;
-        if (!found.second) return reply;
-        const PasswdFileEntry& entry = *found.second;
+        if (!found.entry) return reply;
+        const PasswdFileEntry& entry = *found.entry;
         reply.verdict = Verdict::Match;
         reply.has_password = true;
         reply.password = SecretString(with_bracket_scheme(entry.password));
@@ -44,53 +41,27 @@ public:
         return reply;
     }
 
-    std::string default_scheme() const override { return args_.scheme; }
+    std::string default_scheme() const override { return source_.args().scheme; }
 
     bool can_store_password() const override { return true; }
 
     Status store_password(const AuthRequest& request, const SecretString& stored, const SecretString& fresh) override {
-        auto file = open(request);
+        auto file = source_.open(request);
         if (!file) return fail(ErrorCode::InUse, "the user has no file any more");
-        std::string user =
-            args_.username_format == "%u" ? request.user : TRY(expand_for_request(args_.username_format, request));
-        return store_in_passwd_file((*file)->path(), user, fresh.reveal(), [&](std::string_view field) {
+        std::string user = TRY(source_.user_name(request));
+        return store_in_passwd_file(file->path(), user, fresh.reveal(), [&](std::string_view field) {
             return with_bracket_scheme(field) == stored.reveal();
         });
     }
 
     std::string typical_password(const AuthRequest& request) override {
-        auto file = open(request);
+        auto file = source_.open(request);
         if (!file) return {};
-        auto table = (*file)->table();
+        auto table = file->table();
         return table ? std::string((*table)->typical_password()) : std::string();
     }
 
 private:
-    using Found = std::pair<std::shared_ptr<const PasswdFileTable>, std::optional<PasswdFileEntry>>;
-
-    // Nothing if the user name chooses no usable file; such a user is unknown.
-    std::optional<std::shared_ptr<PasswdFile>> open(const AuthRequest& request) {
-        if (file_) return file_;
-        auto path = expand_database_path(args_.path, request);
-        if (!path) return std::nullopt;
-        return files_.open(*path, args_.path);
-    }
-
-    Result<Found> find(const AuthRequest& request) {
-        auto file = open(request);
-        if (!file) return Found{};
-        auto table = (*file)->table();
-        if (!table) {
-            // Domains without a file of their own have no users.
-            if (!file_ && table.error().code == ErrorCode::NotFound) return Found{};
-            return fail(table.error());
-        }
-        auto entry = args_.username_format == "%u"
-                         ? (*table)->find(request.user)
-                         : (*table)->find(TRY(expand_for_request(args_.username_format, request)));
-        return Found{std::move(*table), entry};
-    }
-
     // libpam-pwdfile's way to name a hash: "data[34]"; 56 is Dovecot's own, everything else is DES.
     static std::string with_bracket_scheme(std::string_view password) {
         bool has_type = password.size() > 4 && password[password.size() - 4] == '[' && password.ends_with(']');
@@ -100,9 +71,7 @@ private:
         return std::string(scheme) + std::string(password.substr(0, password.size() - 4));
     }
 
-    PasswdFileArgs args_;
-    PasswdFileRegistry& files_;
-    std::shared_ptr<PasswdFile> file_;  // shared with the userdb on the same file; null if the path has variables
+    const PasswdFileSource source_;
 };
 }  // namespace
 

@@ -2,7 +2,6 @@
 #include "lib-auth/checkpassword.h"
 
 #include "lib-auth/userdb/drivers.h"
-#include "lib-base/text.h"
 
 namespace culver::userdb {
 
@@ -37,9 +36,7 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<UserDb>> make_checkpassword(const UserDbSettings& settings, const DriverContext& context) {
-    if (!trim(settings.args).starts_with('/'))
-        return fail(ErrorCode::InvalidArgument,
-                    "checkpassword: write the program's whole path: args = /path/of/program [arguments]");
+    TRY(checkpassword::check_args(settings.args));
     return std::make_unique<CheckpasswordUserDb>(settings.args, context.programs);
 }
 

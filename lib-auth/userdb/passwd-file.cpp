@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "lib-auth/driver-args.h"
+#include "lib-auth/passwd-file-source.h"
 #include "lib-auth/userdb/drivers.h"
 #include "lib-base/log.h"
 #include "lib-base/text.h"
@@ -13,37 +13,31 @@ namespace culver::userdb {
 namespace {
 class PasswdFileUserDb final : public UserDb {
 public:
-    PasswdFileUserDb(PasswdFileArgs args, PasswdFileRegistry& files) : args_(std::move(args)), files_(files) {
-        files_.serve_userdb(args_.path);
-        if (args_.path.find('%') == std::string::npos) file_ = files_.open(args_.path, args_.path);
+    PasswdFileUserDb(PasswdFileArgs args, PasswdFileRegistry& files) : source_(std::move(args), files) {
+        files.serve_userdb(source_.args().path);
     }
 
     Work work(const AuthRequest& request) override {
-        auto file = open(request);
-        return file && !(*file)->is_current() ? Work::Cpu : Work::Cheap;
+        auto file = source_.open(request);
+        return file && !file->is_current() ? Work::Cpu : Work::Cheap;
     }
 
     Result<UserDbReply> lookup(const AuthRequest& request) override {
         UserDbReply reply;
-        auto file = open(request);
-        if (!file) return reply;
-        auto table = (*file)->table();
-        if (!table) {
-            if (!file_ && table.error().code == ErrorCode::NotFound) return reply;
-            return fail(table.error());
-        }
-        auto entry = (*table)->find(TRY(expand_for_request(args_.username_format, request)));
-        if (!entry) return reply;
-        if (!entry->has_userdb_info) {
-            log_error(fmt::format("passwd-file {}: User {} is missing userdb info", (*file)->path(), entry->user));
+        auto found = TRY(source_.find(request));
+        if (!found.entry) return reply;
+        if (!found.entry->has_userdb_info) {
+            log_error(
+                fmt::format("passwd-file {}: User {} is missing userdb info", found.file->path(), found.entry->user));
             return reply;
         }
-        return read_fields(*entry, (*file)->path(), request);
+        return read_fields(*found.entry, found.file->path(), request);
     }
 
     Status iterate(const std::function<void(std::string_view)>& visit) override {
-        if (!file_) return fail(ErrorCode::Unsupported, "passwd-file: can't list users when the path has variables");
-        auto table = TRY(file_->table());
+        if (!source_.only_file())
+            return fail(ErrorCode::Unsupported, "passwd-file: can't list users when the path has variables");
+        auto table = TRY(source_.only_file()->table());
         table->for_each([&](const PasswdFileEntry& entry) { visit(entry.user); });
         return {};
     }
@@ -81,16 +75,7 @@ private:
         return {};
     }
 
-    std::optional<std::shared_ptr<PasswdFile>> open(const AuthRequest& request) {
-        if (file_) return file_;
-        auto path = expand_database_path(args_.path, request);
-        if (!path) return std::nullopt;
-        return files_.open(*path, args_.path);
-    }
-
-    PasswdFileArgs args_;
-    PasswdFileRegistry& files_;
-    std::shared_ptr<PasswdFile> file_;  // shared with the passdb on the same file; null if the path has variables
+    const PasswdFileSource source_;
 };
 }  // namespace
 

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 #include <pwd.h>
 
-#include <cerrno>
 #include <mutex>
 #include <vector>
 
 #include "lib-auth/driver-args.h"
+#include "lib-auth/system-user.h"
 #include "lib-auth/userdb/drivers.h"
 
 namespace culver::userdb {
@@ -21,18 +21,13 @@ public:
 
     Result<UserDbReply> lookup(const AuthRequest& request) override {
         UserDbReply reply;
-        if (request.user.find('\0') != std::string::npos) return reply;
-        std::vector<char> buffer(65536);
-        passwd entry{}, *found = nullptr;
-        int error = ::getpwnam_r(request.user.c_str(), &entry, buffer.data(), buffer.size(), &found);
-        if (error != 0 && error != ENOENT && error != ESRCH)
-            return fail(Error::from_errno(error, fmt::format("getpwnam_r({})", request.user)));
-        if (!found) return reply;
+        auto user = TRY(find_system_user(request.user));
+        if (!user) return reply;
         reply.found = true;
-        reply.fields.set("system_groups_user", entry.pw_name);
-        reply.fields.set("uid", fmt::format("{}", entry.pw_uid));
-        reply.fields.set("gid", fmt::format("{}", entry.pw_gid));
-        reply.fields.set("home", entry.pw_dir);
+        reply.fields.set("system_groups_user", user->name);
+        reply.fields.set("uid", fmt::format("{}", user->uid));
+        reply.fields.set("gid", fmt::format("{}", user->gid));
+        reply.fields.set("home", user->home);
         for (const DriverArg& arg : overrides_) {
             std::string value = TRY(expand_for_request(arg.value, request));
             if (arg.key == "uid") value = TRY(resolve_uid(value));

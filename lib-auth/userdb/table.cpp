@@ -1,10 +1,10 @@
 // One line per userdb driver.
 #include <fmt/format.h>
 #include <grp.h>
-#include <pwd.h>
 
 #include <vector>
 
+#include "lib-auth/system-user.h"
 #include "lib-auth/userdb/drivers.h"
 #include "lib-base/text.h"
 
@@ -36,11 +36,7 @@ Status UserDb::iterate(const std::function<void(std::string_view)>&) {
 
 Result<std::string> resolve_uid(std::string_view text) {
     if (auto number = as_number(text)) return *number;
-    std::vector<char> buffer(16384);
-    passwd entry{}, *found = nullptr;
-    std::string name(text);
-    if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 && found)
-        return fmt::format("{}", entry.pw_uid);
+    if (auto user = find_system_user(std::string(text)); user && *user) return fmt::format("{}", (*user)->uid);
     return fail(ErrorCode::InvalidArgument, fmt::format("Invalid UID value '{}'", text));
 }
 
