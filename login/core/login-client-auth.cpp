@@ -49,6 +49,7 @@ void LoginClient::authenticate(const std::string& mechanism, std::optional<Secre
     if (certificate_names_nobody()) return refuse_certificate();
     state_ = State::Authenticating;
     auth_started_ = std::chrono::steady_clock::now();
+    server_.note_asking(*this);
     // Not connected: the callback comes with a temporary failure, maybe from inside start().
     auth_id_ = server_.auth().start(request, [this](const AuthReply& reply) { on_auth_reply(reply); });
 }
@@ -90,18 +91,21 @@ void LoginClient::refuse_certificate() {
 
 void LoginClient::respond(const SecretString& response) {
     state_ = State::Authenticating;
+    server_.note_asking(*this);
     server_.auth().respond(auth_id_, response);
 }
 
 void LoginClient::abort_authentication() {
     server_.auth().cancel(auth_id_);
     state_ = State::Talking;
+    server_.note_waiting(*this);
 }
 
 void LoginClient::on_auth_reply(const AuthReply& reply) {
     switch (reply.kind) {
         case AuthReply::Kind::Continue:
             state_ = State::AwaitsResponse;
+            server_.note_waiting(*this);
             on_challenge(reply.challenge);
             break;
         case AuthReply::Kind::Ok: return on_auth_ok(reply);
@@ -123,6 +127,9 @@ void LoginClient::fail_auth(const AuthReply& reply) {
     state_ = State::Talking;
     if (!reply.user.empty()) user_ = reply.user;
     if (reply.find("nologin")) return refuse_login(reply);
+    // A busy authd is nobody's guess, and whoever is told that his password is too old has known it.
+    if (reply.code == "temp_fail" || reply.code == "pass_expired") server_.note_waiting(*this);
+    else server_.note_failure(*this);
     struct Code {
         std::string_view code;
         Kind with_reason, without;
@@ -156,6 +163,7 @@ void LoginClient::fail_auth(const AuthReply& reply) {
 // The password is right, but the account is not served here.
 void LoginClient::refuse_login(const AuthReply& reply) {
     state_ = State::Talking;
+    server_.note_waiting(*this);
     AuthFailure failure{AuthFailure::Kind::NoLogin, reply.reason};
     if (const std::string* host = reply.find("host")) {
         const std::string* user = reply.find("destuser");
@@ -200,6 +208,7 @@ void LoginClient::on_auth_ok(const AuthReply& reply) {
     handover.pending_input = input_.substr(0, kPendingInputLimit);
     if (input_.size() > kPendingInputLimit) return disconnect("Too much input behind the login command");
     state_ = State::HandingOver;
+    server_.note_login(*this);
     server_.loop().cancel(deadline_);
     server_.loop().unwatch(arrival_.fd.get());
     watched_ = false;
@@ -224,12 +233,11 @@ void LoginClient::on_handover_reply(bool ok, long mail_pid, const std::string& c
     if (ok) {
         log_event("Login", mail_pid);
         state_ = State::Gone;
-        server_.note_login(*this);
         LoginServer& server = server_;
         if (tls_) {
-            server.add_relay(std::make_unique<Relay>(
-                server.loop(), RelayEnd{std::move(arrival_.fd), std::move(tls_)}, RelayEnd{std::move(relay_end_)},
-                [&server](Relay& ended) { server.retire_relay(ended); }));
+            server.add_relay(std::make_unique<Relay>(server.loop(), RelayEnd{std::move(arrival_.fd), std::move(tls_)},
+                                                     RelayEnd{std::move(relay_end_)},
+                                                     [&server](Relay& ended) { server.retire_relay(ended); }));
         }
         arrival_.fd.reset();
         server.retire(*this);

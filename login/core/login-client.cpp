@@ -119,11 +119,15 @@ void LoginClient::on_shutdown() {
     disconnect("Server shutting down.");
 }
 
-void LoginClient::on_too_many() {
+void LoginClient::on_too_many(Mention mention) {
     if (state_ == State::Gone || state_ == State::HandingOver) return;
     if (greeted_) send_bye("Too many connections are waiting to log in.");
-    disconnect("Too many connections wait for a login (login-limit)");
+    if (state_ == State::Gone) return;
+    if (mention == Mention::InLog) disconnect("Too many connections wait for a login (login-limit)");
+    else close();
 }
+
+void LoginClient::note_nonsense() { server_.note_failure(*this); }
 
 void LoginClient::on_deadline() {
     if (state_ == State::Gone || state_ == State::HandingOver) return;
@@ -257,9 +261,7 @@ void LoginClient::start_tls() {
     again.accepted = arrival_.accepted;
     again.session = arrival_.session;
     state_ = State::Gone;
-    LoginServer& server = server_;
-    server.retire(*this);
-    server.begin_again(std::move(again));
+    server_.begin_again(*this, std::move(again));
 }
 
 void LoginClient::disconnect(std::string_view reason) {
@@ -275,13 +277,18 @@ void LoginClient::close() {
     if (watched_) server_.loop().unwatch(arrival_.fd.get());
     watched_ = false;
     server_.loop().cancel(deadline_);
-    // Without this a client that has sent more than was read would lose our last words to a reset.
-    ::shutdown(arrival_.fd.get(), SHUT_WR);
-    while (::recv(arrival_.fd.get(), read_block, sizeof read_block, MSG_DONTWAIT) ==
-           static_cast<ssize_t>(sizeof read_block)) {
-    }
+    drain();
     arrival_.fd.reset();
     server_.retire(*this);
+}
+
+// Without this a client that has sent more than was read would lose our last words to a reset. Somebody who sends
+// faster than this reads may lose them.
+void LoginClient::drain() {
+    constexpr int kRounds = 64;
+    ::shutdown(arrival_.fd.get(), SHUT_WR);
+    for (int i = 0; i < kRounds; ++i)
+        if (::recv(arrival_.fd.get(), read_block, sizeof read_block, MSG_DONTWAIT) != sizeof read_block) return;
 }
 
 // Why somebody left without logging in, in the words of Dovecot's log. Failed attempts have had their own line each, so

@@ -70,8 +70,10 @@ public:
     void on_shutdown();
     // As if its socket were readable.
     void poke() { on_ready(); }
-    // Sent away for others (ConnectionLimits).
-    void on_too_many();
+    // Sent away for others (ConnectionLimits), which is mentioned in the log or else counted there.
+    enum class Mention { InLog, No };
+    void on_too_many(Mention mention);
+    const IpAddress& remote() const { return arrival_.remote; }
 
 protected:
     // --- what a protocol says ----------------------------------------------------------------------------------------
@@ -118,6 +120,8 @@ protected:
         ++attempts_;
     }
     void note_invalid_response() { ++attempts_; }
+    // It does not speak the protocol.
+    void note_nonsense();
     const std::string& mechanism() const { return mechanism_; }
     bool awaits_response() const { return state_ == State::AwaitsResponse; }
     // An information line with this connection's addresses.
@@ -135,6 +139,7 @@ private:
     void flush();
     void process_input();
     void on_deadline();
+    void drain();
     void on_auth_reply(const AuthReply& reply);
     void on_auth_ok(const AuthReply& reply);
     void log_certificate();

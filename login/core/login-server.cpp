@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds kBuryDelay{200};
 constexpr std::chrono::milliseconds kProxyPatience{3000};
 constexpr std::chrono::milliseconds kAuthPatience{10000};
 constexpr std::chrono::milliseconds kRest{1000};
+constexpr std::chrono::seconds kSummaryTime{10};  // between lines about clients that were sent away
 constexpr int kAcceptsPerTurn = 64;
 
 // 16 characters that nobody can guess; random bytes are fetched for many at a time.
@@ -29,8 +30,12 @@ std::string new_session_id() {
 
 }  // namespace
 
-LoginServer::LoginServer(Service& service, std::string protocol, MakeClient make_client)
-    : service_(service), protocol_(std::move(protocol)), make_client_(std::move(make_client)), tls_(protocol_) {
+LoginServer::LoginServer(Service& service, std::string protocol, std::string refusal, MakeClient make_client)
+    : service_(service),
+      protocol_(std::move(protocol)),
+      make_client_(std::move(make_client)),
+      tls_(protocol_),
+      refused_(std::move(refusal)) {
     on_reload();
     auth_ = std::make_unique<AuthClient>(loop(), service_.socket_path("login/login"),
                                          [this](bool up) { on_auth_state(up); });
@@ -92,18 +97,19 @@ void LoginServer::rest(const std::string& why) {
 
 void LoginServer::admit(Arrival arrival) {
     if (clients_.size() + relays_.size() >= connection_limit_) {
-        log_warning(fmt::format("service({}): client_limit reached ({} connections), a client was sent away",
-                                service_.name(), connection_limit_));
+        note_sent_away(beyond_limit_, arrival.remote);
         return;
     }
     const IpAddress remote = arrival.remote;
+    const auto now = std::chrono::steady_clock::now();
     LoginSettings settings = settings_for(arrival);
     const auto source = arrival.local == remote || settings.is_trusted(remote) ? ConnectionLimits::Source::Trusted
                                                                                : ConnectionLimits::Source::Stranger;
+    if (limits_.refuses(remote, source, now)) return refuse(std::move(arrival));
     auto owned = make_client_(*this, std::move(arrival), std::move(settings));
     LoginClient& client = *owned;
     clients_[&client] = std::move(owned);
-    if (LoginClient* victim = limits_.add(client, remote, source)) victim->on_too_many();
+    if (LoginClient* victim = limits_.add(client, remote, source, now)) send_away(*victim);
     if (!clients_.contains(&client)) return;
     client.begin();
     if (!auth_->is_connected() && !std::exchange(auth_timer_runs_, true)) {
@@ -114,20 +120,61 @@ void LoginServer::admit(Arrival arrival) {
     }
 }
 
+void LoginServer::refuse(Arrival arrival) {
+    note_sent_away(sent_away_, arrival.remote);
+    const auto manner = arrival.tls == Arrival::Tls::No ? SlowRefusal::Manner::WithWords : SlowRefusal::Manner::Silent;
+    refused_.add(std::move(arrival.fd), manner, std::chrono::steady_clock::now());
+    close_refused();
+}
+
+void LoginServer::close_refused() {
+    const auto now = std::chrono::steady_clock::now();
+    refused_.close_due(now);
+    const auto next = refused_.next();
+    if (!next || std::exchange(refusal_timer_runs_, true)) return;
+    loop().after(std::chrono::ceil<std::chrono::milliseconds>(*next - now), [this] {
+        refusal_timer_runs_ = false;
+        close_refused();
+    });
+}
+
+void LoginServer::send_away(LoginClient& client) {
+    const bool has_line = note_sent_away(sent_away_, client.remote());
+    client.on_too_many(has_line ? LoginClient::Mention::InLog : LoginClient::Mention::No);
+    limits_.remove(client);
+}
+
+bool LoginServer::note_sent_away(SentAway& counter, const IpAddress& remote) {
+    if (!std::exchange(summary_timer_runs_, true)) loop().after(kSummaryTime, [this] { log_sent_away(); });
+    return counter.note(remote);
+}
+
+// One line for many: a flood of connections must not become one of lines.
+void LoginServer::log_sent_away() {
+    summary_timer_runs_ = false;
+    if (!beyond_limit_.empty())
+        log_warning(fmt::format("service({}): client_limit reached ({} connections); sent away in {} secs: {}",
+                                service_.name(), connection_limit_, kSummaryTime.count(), beyond_limit_.take()));
+    if (!sent_away_.empty())
+        log_warning(fmt::format(
+            "Too many connections wait for a login (login-limit); sent away in {} secs: {}; ban those who guess "
+            "passwords, and put the address of a webmail or a proxy into login_trusted_networks",
+            kSummaryTime.count(), sent_away_.take()));
+}
+
 void LoginServer::poke_soon(LoginClient& client) {
     loop().post([this, pointer = &client] {
         if (clients_.contains(pointer)) pointer->poke();
     });
 }
 
-void LoginServer::begin_again(Arrival arrival) {
-    const IpAddress remote = arrival.remote;
+void LoginServer::begin_again(LoginClient& former, Arrival arrival) {
     LoginSettings settings = settings_for(arrival);
     auto owned = make_client_(*this, std::move(arrival), std::move(settings));
     LoginClient& client = *owned;
     clients_[&client] = std::move(owned);
-    limits_.add(client, remote,
-                ConnectionLimits::Source::Trusted);  // it takes the place of the one that was retired just now
+    limits_.replace(former, client);
+    retire(former);
     client.begin();
 }
 
@@ -194,6 +241,8 @@ void LoginServer::on_auth_state(bool connected) {
 
 void LoginServer::on_stop() {
     stopping_ = true;
+    log_sent_away();
+    refused_.close_all();
     std::vector<LoginClient*> all;
     for (auto& [client, owned] : clients_) all.push_back(client);
     for (LoginClient* client : all)

@@ -1,6 +1,7 @@
 // LoginServer: everything that the clients of one login process share.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,8 @@
 #include "login/core/login-client.h"
 #include "login/core/login-settings.h"
 #include "login/core/relay.h"
+#include "login/core/sent-away.h"
+#include "login/core/slow-refusal.h"
 
 namespace culver {
 
@@ -21,8 +24,9 @@ class LoginServer {
 public:
     using MakeClient = std::function<std::unique_ptr<LoginClient>(LoginServer&, Arrival, LoginSettings)>;
 
-    // `protocol`: imap, pop3, submission; names the mail socket login/<protocol> and the settings view.
-    LoginServer(Service& service, std::string protocol, MakeClient make_client);
+    // `protocol`: imap, pop3, submission; names the mail socket login/<protocol> and the settings view. `refusal`: what
+    // it says to a client that is not let in, in place of a greeting.
+    LoginServer(Service& service, std::string protocol, std::string refusal, MakeClient make_client);
     ~LoginServer();
 
     EventLoop& loop() { return service_.loop(); }
@@ -35,16 +39,25 @@ public:
     void retire(LoginClient& client);
     // Calls poke() of the client on the loop's next turn, if it still lives.
     void poke_soon(LoginClient& client);
-    // A fresh client on the connection of one that said STARTTLS.
-    void begin_again(Arrival arrival);
-    // The client is logged in: it no longer counts as a stranger.
-    void note_login(LoginClient& client) { limits_.remove(client); }
+    // A fresh client on the connection of `former`, which said STARTTLS and is retired.
+    void begin_again(LoginClient& former, Arrival arrival);
+    // What ConnectionLimits should know of a client. Its login is with authd; it is its own turn to speak; a wrong
+    // login or nonsense; it is logged in and no longer counts as a stranger, and its network is known.
+    void note_asking(LoginClient& client) { limits_.note_asking(client, std::chrono::steady_clock::now()); }
+    void note_waiting(LoginClient& client) { limits_.note_waiting(client, std::chrono::steady_clock::now()); }
+    void note_failure(LoginClient& client) { limits_.note_failure(client, std::chrono::steady_clock::now()); }
+    void note_login(LoginClient& client) { limits_.note_success(client, std::chrono::steady_clock::now()); }
     void add_relay(std::unique_ptr<Relay> relay);
     void retire_relay(Relay& relay);
 
 private:
     void accept(InheritedListener& listener);
     void admit(Arrival arrival);
+    void refuse(Arrival arrival);
+    void close_refused();
+    void send_away(LoginClient& client);
+    bool note_sent_away(SentAway& counter, const IpAddress& remote);
+    void log_sent_away();
     void rest(const std::string& why);
     LoginSettings settings_for(const Arrival& arrival);
     void on_auth_state(bool connected);
@@ -60,6 +73,8 @@ private:
     LoginSettings base_settings_;
     TlsContexts tls_;
     ConnectionLimits limits_;
+    SlowRefusal refused_;
+    SentAway sent_away_, beyond_limit_;  // for `limits_`, for connection_limit_
     std::unique_ptr<AuthClient> auth_;
     std::unique_ptr<HandoverClient> handover_;
     std::unordered_map<LoginClient*, std::unique_ptr<LoginClient>> clients_;
@@ -68,6 +83,7 @@ private:
     std::vector<std::unique_ptr<Relay>> dead_relays_;
     std::size_t connection_limit_ = 0;
     bool retiring_ = false, stopping_ = false, bury_soon_ = false, auth_timer_runs_ = false;
+    bool refusal_timer_runs_ = false, summary_timer_runs_ = false;
 };
 
 }  // namespace culver

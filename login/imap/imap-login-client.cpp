@@ -90,6 +90,7 @@ std::string ImapLoginClient::capabilities() const {
 }
 
 void ImapLoginClient::input_buffer_full() {
+    note_nonsense();
     send_bye("Input buffer full, aborting");
     disconnect("Input buffer full");
 }
@@ -151,6 +152,7 @@ void ImapLoginClient::run(std::string_view line) {
 }
 
 void ImapLoginClient::bad(std::string_view text) {
+    note_nonsense();
     if (++bad_commands_ < kBadCommandLimit) return reply(fmt::format("BAD {}", text));
     send_bye("Too many invalid IMAP commands.");
     disconnect("Too many invalid commands");

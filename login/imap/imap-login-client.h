@@ -10,6 +10,9 @@
 
 namespace culver {
 
+// In place of a greeting, to a client that is not let in (RFC 9051 §7.1.5).
+inline constexpr std::string_view kImapRefusal = "* BYE Too many connections are waiting to log in.\r\n";
+
 class ImapLoginClient final : public LoginClient {
 public:
     ImapLoginClient(LoginServer& server, Arrival arrival, LoginSettings settings);

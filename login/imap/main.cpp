@@ -19,8 +19,9 @@ int main() {
         return kExitConfig;
     }
     if (Status status = enter_sandbox(); !status) log_warning("seccomp: " + status.error().detail);
-    LoginServer server(**service, "imap", [](LoginServer& owner, Arrival arrival, LoginSettings settings) {
+    const auto make_client = [](LoginServer& owner, Arrival arrival, LoginSettings settings) {
         return std::unique_ptr<LoginClient>(new ImapLoginClient(owner, std::move(arrival), std::move(settings)));
-    });
+    };
+    LoginServer server(**service, "imap", std::string(kImapRefusal), make_client);
     return (*service)->run();
 }

@@ -25,6 +25,8 @@ TEST(ClientNetwork, IsTheHalfOfAnIpv6AddressAndThreeQuartersOfAnIpv4Address) {
     EXPECT_EQ(client_network("::ffff:192.0.2.1"), client_network("192.0.2.1"));
     EXPECT_EQ(client_network(""), "");
     EXPECT_EQ(client_network("rubbish"), "");
+    EXPECT_EQ(client_network_name(*IpAddress::parse("192.0.2.77")), "192.0.2.0/24");
+    EXPECT_EQ(client_network_name(*IpAddress::parse("2001:db8:1:2:3::4")), "2001:db8:1:2::/64");
 }
 
 TEST(KnownLogins, RemembersAUserByHisNetwork) {
