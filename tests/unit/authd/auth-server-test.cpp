@@ -1,51 +1,17 @@
 // Whole dialogues with AuthServer over socket pairs.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <thread>
 
 #include "authd/login-attempt.h"
-#include "authd/server.h"
 #include "lib-base/log.h"
-#include "lib-base/text.h"
+#include "tests/unit/authd/peer.h"
 
 namespace culver {
 namespace {
-
-class Peer {
-public:
-    explicit Peer(UniqueFd fd) : fd_(std::move(fd)) {}
-    void send(const std::string& text) {
-        ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size()));
-    }
-    // The next line; "(closed)" at the end, "(nothing)" when none comes in time.
-    std::string line(int milliseconds = 3000) {
-        while (buffer_.find('\n') == buffer_.npos) {
-            pollfd ready{fd_.get(), POLLIN, 0};
-            if (::poll(&ready, 1, milliseconds) <= 0) return "(nothing)";
-            char bytes[4096];
-            ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
-            if (n <= 0) return "(closed)";
-            buffer_.append(bytes, std::size_t(n));
-        }
-        std::string out = buffer_.substr(0, buffer_.find('\n'));
-        buffer_.erase(0, out.size() + 1);
-        return out;
-    }
-    std::string ask(const std::string& text) {
-        send(text + "\n");
-        return line();
-    }
-    void shut() { fd_.reset(); }
-
-private:
-    UniqueFd fd_;
-    std::string buffer_;
-};
 
 class AuthServerTest : public testing::Test {
 protected:
@@ -77,11 +43,7 @@ protected:
         set_log_sink({});
     }
     Peer connect(AuthProtocol protocol, UserDbRights rights = {}) {
-        int fds[2];
-        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        EXPECT_TRUE(set_blocking(fds[1], Blocking::No));
-        loop.post([this, fd = fds[1], protocol, rights] { server->serve(UniqueFd(fd), protocol, rights); });
-        return Peer(UniqueFd(fds[0]));
+        return Peer::connect(loop, *server, protocol, rights);
     }
     Peer client(AuthProtocol protocol = AuthProtocol::Client, unsigned pid = 100, const char* minor = "2") {
         Peer peer = connect(protocol);
@@ -92,10 +54,6 @@ protected:
         EXPECT_EQ(line, "DONE");
         return peer;
     }
-    static std::string plain(std::string_view user, std::string_view password) {
-        return base64_encode(std::string(1, '\0') + std::string(user) + '\0' + std::string(password));
-    }
-
     EventLoop loop;
     PasswdFileRegistry files;
     std::unique_ptr<AuthServer> server;

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -13,9 +11,8 @@
 #include <mutex>
 #include <thread>
 
-#include "authd/server.h"
 #include "lib-base/log.h"
-#include "lib-base/text.h"
+#include "tests/unit/authd/peer.h"
 
 namespace culver {
 namespace {
@@ -53,39 +50,6 @@ private:
     bool released_ = false;
     int asked_ = 0;
 };
-
-class Peer {
-public:
-    explicit Peer(UniqueFd fd) : fd_(std::move(fd)) {}
-    void send(const std::string& text) {
-        ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size()));
-    }
-    std::string line() {
-        while (buffer_.find('\n') == buffer_.npos) {
-            pollfd ready{fd_.get(), POLLIN, 0};
-            if (::poll(&ready, 1, 60'000) <= 0) return "(nothing)";
-            char bytes[4096];
-            ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
-            if (n <= 0) return "(closed)";
-            buffer_.append(bytes, std::size_t(n));
-        }
-        std::string out = buffer_.substr(0, buffer_.find('\n'));
-        buffer_.erase(0, out.size() + 1);
-        return out;
-    }
-    std::string ask(const std::string& text) {
-        send(text + "\n");
-        return line();
-    }
-
-private:
-    UniqueFd fd_;
-    std::string buffer_;
-};
-
-std::string plain(const std::string& user, const std::string& password) {
-    return base64_encode(std::string(1, '\0') + user + std::string(1, '\0') + password);
-}
 
 constexpr std::size_t kThreads = 2;
 
@@ -137,15 +101,11 @@ protected:
     }
     Peer client() { return connect(AuthProtocol::Client); }
     Peer connect(AuthProtocol protocol) {
-        int fds[2];
-        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        EXPECT_TRUE(set_blocking(fds[1], Blocking::No));
-        loop.post([this, fd = fds[1], protocol] { server->serve(UniqueFd(fd), protocol, UserDbRights{}); });
-        Peer peer{UniqueFd(fds[0])};
+        Peer peer = Peer::connect(loop, *server, protocol);
         peer.send(fmt::format("VERSION\t1\t{}\n", protocol == AuthProtocol::Master ? 1 : 2));
         if (protocol == AuthProtocol::Client) peer.send(fmt::format("CPID\t{}\n", ++last_pid));
         const std::string_view last = protocol == AuthProtocol::Master ? "SPID" : "DONE";
-        for (std::string line = peer.line(); !line.starts_with(last) && line[0] != '(';) line = peer.line();
+        EXPECT_TRUE(peer.line_beginning(last).starts_with(last));
         return peer;
     }
     // Users whom nobody but the hung database could know: all of its threads wait, and more users than those.

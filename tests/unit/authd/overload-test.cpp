@@ -1,9 +1,7 @@
 // What AuthServer does when there is more to do than time: floods of guesses, databases that hang.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sqlite3.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -12,9 +10,8 @@
 #include <mutex>
 #include <thread>
 
-#include "authd/server.h"
 #include "lib-base/log.h"
-#include "lib-base/text.h"
+#include "tests/unit/authd/peer.h"
 
 namespace culver {
 namespace {
@@ -49,49 +46,6 @@ private:
     std::condition_variable changed_;
     bool released_ = false;
     int asked_ = 0;
-};
-
-class Client {
-public:
-    Client(EventLoop& loop, AuthServer& server, unsigned pid) {
-        int fds[2];
-        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        EXPECT_TRUE(set_blocking(fds[1], Blocking::No));
-        loop.post([&server, fd = fds[1]] { server.serve(UniqueFd(fd), AuthProtocol::Client, UserDbRights{}); });
-        fd_ = UniqueFd(fds[0]);
-        send(fmt::format("VERSION\t1\t2\nCPID\t{}\n", pid));
-        while (line() != "DONE") continue;
-    }
-    void send(const std::string& text) {
-        ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), ssize_t(text.size()));
-    }
-    void log_in(int id, const std::string& ip, const std::string& user, const std::string& password) {
-        send(fmt::format("AUTH\t{}\tPLAIN\tservice=imap\trip={}\tresp={}\n", id, ip,
-                         base64_encode(std::string(1, '\0') + user + std::string(1, '\0') + password)));
-    }
-    std::string line(int milliseconds = 5000) {
-        while (buffer_.find('\n') == buffer_.npos) {
-            pollfd ready{fd_.get(), POLLIN, 0};
-            if (::poll(&ready, 1, milliseconds) <= 0) return "(nothing)";
-            char bytes[4096];
-            ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
-            if (n <= 0) return "(closed)";
-            buffer_.append(bytes, std::size_t(n));
-        }
-        std::string out = buffer_.substr(0, buffer_.find('\n'));
-        buffer_.erase(0, out.size() + 1);
-        return out;
-    }
-    // The lines that come until none comes for a while.
-    int count_lines(int silence) {
-        int count = 0;
-        while (line(silence)[0] != '(') ++count;
-        return count;
-    }
-
-private:
-    UniqueFd fd_;
-    std::string buffer_;
 };
 
 class OverloadTest : public testing::Test {
@@ -136,6 +90,12 @@ protected:
         ASSERT_TRUE(used) << used.error().detail;
         thread = std::thread([this] { loop.run(); });
     }
+    Peer client(unsigned pid) {
+        Peer peer = Peer::connect(loop, *server, AuthProtocol::Client);
+        peer.send(fmt::format("VERSION\t1\t2\nCPID\t{}\n", pid));
+        EXPECT_EQ(peer.line_beginning("DONE"), "DONE");
+        return peer;
+    }
     int compared() {
         std::lock_guard lock(log_mutex);
         return mismatches;
@@ -157,10 +117,10 @@ TEST_F(OverloadTest, ADatabaseThatHangsHoldsUpNobodyElse) {
     add("sql", base + ".conf", "sqlite");
     add("passwd-file", base);
     start();
-    Client flood(loop, *server, 1), good(loop, *server, 2);
+    Peer flood = client(1), good = client(2);
     for (int i = 1; i <= 200; ++i) flood.log_in(i, fmt::format("10.0.{}.1", i), "user@pam", "x");
-    EXPECT_EQ(flood.line(300), "(nothing)");
-    EXPECT_GT(pam.asked(), 10);
+    EXPECT_TRUE(becomes_true([&] { return pam.asked() > 10; }));
+    EXPECT_EQ(flood.line(100), "(nothing)");
     good.log_in(1, "192.0.2.1", "sqlite", "secret");
     EXPECT_EQ(good.line(), "OK\t1\tuser=sqlite") << "a database that needs a thread too";
     good.log_in(2, "192.0.2.1", "cheap", "secret");
@@ -168,14 +128,14 @@ TEST_F(OverloadTest, ADatabaseThatHangsHoldsUpNobodyElse) {
     good.log_in(3, "192.0.2.1", "slow", "secret");
     EXPECT_EQ(good.line(), "OK\t3\tuser=slow") << "and the threads that hash are free";
     pam.release();
-    EXPECT_EQ(flood.count_lines(1000), 200) << "who waited is answered when it goes on";
+    EXPECT_TRUE(flood.has_lines(200)) << "who waited is answered when it goes on";
 }
 
 TEST_F(OverloadTest, TooManyForOneDatabaseAreATemporaryFailure) {
     add("pam", "", "*@pam");
     add("passwd-file", base);
     start();
-    Client flood(loop, *server, 1);
+    Peer flood = client(1);
     for (int i = 1; i <= 900; ++i) flood.log_in(i, "10.0.0." + std::to_string(i % 250), "user@pam", "x");
     std::string line = flood.line();
     EXPECT_NE(line.find("\tcode=temp_fail"), line.npos) << line << ": one network does not get all the places";
@@ -186,12 +146,13 @@ TEST_F(OverloadTest, PipelinedGuessesOfOneAddressAreNotAllCompared) {
     start();
     for (const char* user : {"slow", "cheap"}) {
         int before = compared();
-        Client flood(loop, *server, 1), good(loop, *server, 2);
+        Peer flood = client(1), good = client(2);
         std::string ip = user == std::string("slow") ? "10.0.0.1" : "2001:db8::1";
         for (int i = 1; i <= 1000; ++i) flood.log_in(i, ip, user, "guess" + std::to_string(i));
         good.log_in(1, "10.0.0.2", "slow", "secret");
         EXPECT_EQ(good.line(), "OK\t1\tuser=slow");
-        flood.count_lines(500);
+        EXPECT_TRUE(flood.has_lines(1)) << user;
+        while (flood.line(500)[0] != '(') continue;
         EXPECT_LE(compared() - before, 16) << user;
         EXPECT_GE(compared() - before, 1) << user;
         loop.post([this] { server->penalties().clear(); });
@@ -201,7 +162,7 @@ TEST_F(OverloadTest, PipelinedGuessesOfOneAddressAreNotAllCompared) {
 TEST_F(OverloadTest, GuessesThatWereBegunBeforeTheFirstFailedAreHeldAtTheirNextMessage) {
     add("passwd-file", base);
     start();
-    Client flood(loop, *server, 1);
+    Peer flood = client(1);
     flood.log_in(1000, "10.0.0.3", "cheap", "secret");
     EXPECT_EQ(flood.line(), "OK\t1000\tuser=cheap") << "the file is read";
     std::string answers;
@@ -211,14 +172,15 @@ TEST_F(OverloadTest, GuessesThatWereBegunBeforeTheFirstFailedAreHeldAtTheirNextM
         answers +=
             fmt::format("CONT\t{}\t{}\n", i, base64_encode(std::string("\0cheap\0guess", 12) + std::to_string(i)));
     flood.send(answers);
-    EXPECT_EQ(flood.count_lines(500), 1);
+    EXPECT_TRUE(flood.has_lines(1));
+    EXPECT_EQ(flood.line(300), "(nothing)");
     EXPECT_EQ(compared(), 1);
 }
 
 TEST_F(OverloadTest, GuessesOverAllServicesAndSocketsCountTogether) {
     add("passwd-file", base);
     start();
-    Client imap(loop, *server, 1), smtp(loop, *server, 2);
+    Peer imap = client(1), smtp = client(2);
     imap.send("AUTH\t1\tPLAIN\tservice=imap\trip=10.0.0.1\tresp=" + base64_encode(std::string("\0cheap\0one", 10)) +
               "\n");
     EXPECT_TRUE(imap.line().starts_with("FAIL\t1"));
@@ -235,11 +197,11 @@ TEST_F(OverloadTest, AClientThatGoesAwayHasGuessedAllTheSame) {
     add("passwd-file", base);
     start();
     {
-        Client rude(loop, *server, 1);
+        Peer rude = client(1);
         rude.log_in(1, "10.0.0.1", "slow", "guess");
     }
-    Client next(loop, *server, 2);
-    for (int i = 0; i < 100 && compared() == 0; ++i) ::usleep(10'000);
+    Peer next = client(2);
+    EXPECT_TRUE(becomes_true([&] { return compared() == 1; }));
     ::usleep(50'000);
     next.log_in(1, "10.0.0.1", "cheap", "secret");
     EXPECT_EQ(next.line(300), "(nothing)");
@@ -248,18 +210,14 @@ TEST_F(OverloadTest, AClientThatGoesAwayHasGuessedAllTheSame) {
 TEST_F(OverloadTest, AFloodFromManyAddressesDoesNotKeepAKnownUserWaiting) {
     add("passwd-file", base);
     start();
-    Client good(loop, *server, 2);
+    Peer good = client(2);
     good.log_in(1, "192.0.2.1", "slow", "secret");
     EXPECT_EQ(good.line(), "OK\t1\tuser=slow");
-    Client flood(loop, *server, 1);
-    std::string all;
+    Peer flood = client(1);
     for (int i = 1; i <= 900; ++i) flood.log_in(i, fmt::format("10.{}.{}.1", i / 200, i % 200), "slow", "guess");
-    auto begun = std::chrono::steady_clock::now();
     good.log_in(2, "192.0.2.9", "slow", "secret");
     EXPECT_EQ(good.line(), "OK\t2\tuser=slow");
-    auto took = std::chrono::steady_clock::now() - begun;
     EXPECT_LT(compared(), 600) << "it went first";
-    EXPECT_LT(took, std::chrono::seconds(1));
 }
 
 }  // namespace
