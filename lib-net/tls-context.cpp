@@ -1,116 +1,19 @@
-#include <openssl/bio.h>
-#include <openssl/decoder.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
 
-#include "lib-base/text.h"
 #include "lib-net/tls-error.h"
+#include "lib-net/tls-material.h"
 #include "lib-net/tls.h"
 
 namespace culver {
 namespace {
 
-template <auto Free>
-struct Deleter {
-    template <typename T>
-    void operator()(T* pointer) const {
-        Free(pointer);
-    }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-
-Bio memory_bio(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
-
-std::unexpected<Error> wrong(std::string text) { return fail(ErrorCode::InvalidArgument, std::move(text)); }
-
-int give_password(char* buffer, int size, int, void* secret) {
-    const std::string_view password = static_cast<const SecretString*>(secret)->reveal();
-    if (password.size() > static_cast<std::size_t>(size)) return -1;
-    std::copy(password.begin(), password.end(), buffer);
-    return static_cast<int>(password.size());
-}
-
-Status use_certificate(SSL_CTX* context, const std::string& pem, const char* setting) {
-    auto bio = memory_bio(pem);
-    Certificate own(PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr));
-    if (!own || SSL_CTX_use_certificate(context, own.get()) != 1)
-        return wrong(std::string("Can't load SSL certificate (") + setting + " setting): " + tls_error_text());
-    SSL_CTX_clear_chain_certs(context);
-    while (Certificate next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-        if (SSL_CTX_add0_chain_cert(context, next.get()) != 1)
-            return wrong(std::string("Can't load SSL certificate (") + setting + " setting): " + tls_error_text());
-        next.release();
-    }
-    ERR_clear_error();  // the end of the file
-    return {};
-}
-
-Status use_key(SSL_CTX* context, const SecretString& pem, const SecretString& password, const char* setting) {
-    auto bio = memory_bio(pem.reveal());
-    PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, give_password, const_cast<SecretString*>(&password)));
-    const std::string prefix = std::string("Can't load SSL private key (") + setting + " setting): ";
-    if (!key)
-        return wrong(prefix + (password.empty() ? "is it encrypted? set ssl_key_password: " : "") + tls_error_text());
-    if (SSL_CTX_use_PrivateKey(context, key.get()) == 1 && SSL_CTX_check_private_key(context) == 1) return {};
-    const auto reason = ERR_GET_REASON(ERR_peek_error());
-    if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH) {
-        ERR_clear_error();
-        return wrong(prefix + "Key is for a different cert than " + (setting[4] == 'a' ? "ssl_alt_cert" : "ssl_cert"));
-    }
-    return wrong(prefix + tls_error_text());
-}
-
-Status use_versions(SSL_CTX* context, const std::string& min_protocol) {
-    static constexpr std::pair<std::string_view, int> kVersions[] = {
-        {"ANY", 0},
-        {"TLSv1", TLS1_VERSION},
-        {"TLSv1.0", TLS1_VERSION},
-        {"TLSv1.1", TLS1_1_VERSION},
-        {"TLSv1.2", TLS1_2_VERSION},
-        {"TLSv1.3", TLS1_3_VERSION},
-        {"LATEST", TLS1_3_VERSION},
-    };
-    for (auto [name, version] : kVersions) {
-        if (name == min_protocol && SSL_CTX_set_min_proto_version(context, version) == 1) return {};
-    }
-    return wrong("ssl_min_protocol: '" + min_protocol +
-                 "' is not one of ANY, TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, LATEST");
-}
-
-Status use_dh(SSL_CTX* context, const std::string& pem) {
-    auto bio = memory_bio(pem);
-    PrivateKey parameters(PEM_read_bio_Parameters(bio.get(), nullptr));
-    if (!parameters) return wrong("Can't load DH parameters (ssl_dh setting): " + tls_error_text());
-    if (SSL_CTX_set0_tmp_dh_pkey(context, parameters.get()) != 1)
-        return wrong("Can't use DH parameters (ssl_dh setting): " + tls_error_text());
-    parameters.release();
-    return {};
-}
-
-struct FreeInfos {
-    void operator()(STACK_OF(X509_INFO) * infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
-};
-
 // Certificates and CRLs in any order.
 Status use_client_ca(SSL_CTX* context, const TlsServerOptions& options) {
-    auto bio = memory_bio(options.client_ca);
-    std::unique_ptr<STACK_OF(X509_INFO), FreeInfos> infos(PEM_X509_INFO_read_bio(bio.get(), nullptr, nullptr, nullptr));
-    if (!infos) return wrong("Can't load CA certificates (ssl_ca setting): " + tls_error_text());
     X509_STORE* store = SSL_CTX_get_cert_store(context);
-    int authorities = 0;
-    for (int i = 0; i < sk_X509_INFO_num(infos.get()); ++i) {
-        const X509_INFO* info = sk_X509_INFO_value(infos.get(), i);
-        if (info->crl && X509_STORE_add_crl(store, info->crl) != 1)
-            return wrong("Can't load a CRL (ssl_ca setting): " + tls_error_text());
-        if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1 &&
-            SSL_CTX_add_client_CA(context, info->x509) == 1)
-            ++authorities;
-    }
-    ERR_clear_error();
-    if (authorities == 0) return wrong("ssl_ca holds no certificate");
+    TRY(use_authorities(store, options.client_ca, "ssl_ca",
+                        [context](X509* authority) { SSL_CTX_add_client_CA(context, authority); }));
     // Always looked at; on_verify() forgives a missing one where ssl_require_crl = no.
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     // A resumed session is not verified again: what was revoked meanwhile would go on.
@@ -124,21 +27,9 @@ bool is_about_missing_crl(int error) {
            error == X509_V_ERR_CRL_NOT_YET_VALID || error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER;
 }
 
-// One line; X509_NAME_oneline() writes other than printable ASCII as \xNN.
-std::string subject_of(X509* certificate) {
-    char line[256] = {};
-    if (certificate) X509_NAME_oneline(X509_get_subject_name(certificate), line, sizeof line);
-    return line;
-}
-
 Status configure(SSL_CTX* context, const TlsServerOptions& options) {
-    TRY(use_versions(context, options.min_protocol));
-    if (!options.cipher_list.empty() && SSL_CTX_set_cipher_list(context, options.cipher_list.c_str()) != 1)
-        return wrong("ssl_cipher_list: no usable cipher in '" + options.cipher_list + "': " + tls_error_text());
-    if (!options.cipher_suites.empty() && SSL_CTX_set_ciphersuites(context, options.cipher_suites.c_str()) != 1)
-        return wrong("ssl_cipher_suites: " + tls_error_text());
-    if (!options.curve_list.empty() && SSL_CTX_set1_groups_list(context, options.curve_list.c_str()) != 1)
-        return wrong("ssl_curve_list: '" + options.curve_list + "': " + tls_error_text());
+    TRY(use_parameters(context,
+                       {options.min_protocol, options.cipher_list, options.cipher_suites, options.curve_list}));
     if (!options.dh.empty()) TRY(use_dh(context, options.dh));
     TRY(use_certificate(context, options.certificate, "ssl_cert"));
     TRY(use_key(context, options.key, options.key_password, "ssl_key"));
@@ -183,7 +74,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsServerOptions& o
     result->requires_crl_ = options.require_crl;
     result->username_field_ = OBJ_txt2nid(options.cert_username_field.c_str());
     if (result->username_field_ == NID_undef)
-        return wrong("Invalid cert_username_field: " + options.cert_username_field);
+        return wrong_tls_setting("Invalid cert_username_field: " + options.cert_username_field);
     if (!options.client_ca.empty())
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, &TlsContext::on_verify);
     return result;

@@ -49,7 +49,9 @@ TlsStep TlsStream::step(int result, const char* what) {
 TlsStep TlsStream::handshake() {
     ERR_clear_error();
     errno = 0;
-    const TlsStep result = step(SSL_do_handshake(ssl_), "SSL_accept()");
+    const TlsStep result = step(SSL_do_handshake(ssl_), is_client_ ? "SSL_connect()" : "SSL_accept()");
+    if (is_client_ && result == TlsStep::Failed && !certificate_problem_.empty())
+        error_ = "Received invalid SSL certificate: " + certificate_problem_;
     is_established_ = result == TlsStep::Done;
     return result;
 }

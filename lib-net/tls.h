@@ -1,4 +1,5 @@
-// TLS for servers: contexts from PEM text (OpenSSL 3) and streams on non-blocking sockets.
+// TLS: contexts from PEM text (OpenSSL 3) and streams on non-blocking sockets, for servers and for connections that
+// this machine opens.
 //
 // Tuned for many idle connections: a stream that has nothing in flight holds no buffers; sessions are resumed with
 // tickets, so the server keeps nothing for them.
@@ -38,6 +39,13 @@ struct TlsServerOptions {
     bool operator==(const TlsServerOptions& other) const;
 };
 
+struct TlsClientOptions {
+    std::string authorities;  // PEM: whom servers may be signed by, and CRLs; empty: no certificate is good
+    std::string min_protocol = "TLSv1.2", cipher_list, cipher_suites, curve_list;  // as above
+    std::string certificate;                                                       // PEM, of our own; empty: none
+    SecretString key;
+};
+
 // Immutable; the streams made from it keep it alive.
 class TlsContext {
 public:
@@ -48,6 +56,8 @@ public:
     // An Error's detail names the setting that is wrong, in Dovecot's words ("Can't load SSL private key (ssl_key
     // setting): Key is for a different cert than ssl_cert").
     static Result<std::shared_ptr<TlsContext>> create(const TlsServerOptions& options);
+    // For TlsStream::connect.
+    static Result<std::shared_ptr<TlsContext>> create_client(const TlsClientOptions& options);
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;
     TlsContext& operator=(const TlsContext&) = delete;
@@ -60,6 +70,7 @@ private:
     TlsContext() = default;
     static int on_server_name(ssl_st* ssl, int* alert, void* self);
     static int on_verify(int ok, x509_store_ctx_st* store);
+    static int on_verify_server(int ok, x509_store_ctx_st* store);
     ssl_ctx_st* context_ = nullptr;
     int username_field_ = 0;  // NID of cert_username_field
     bool requires_crl_ = true;
@@ -82,10 +93,19 @@ enum class TlsStep {
     Failed,     // error() says why
 };
 
-// The server's end on a connected non-blocking socket, which stays the caller's. One thread.
+// Whether a server has to prove who it is.
+enum class PeerCheck { None, Full };
+
+// One end on a connected non-blocking socket, which stays the caller's. One thread.
 class TlsStream {
 public:
+    // The server's end.
     TlsStream(std::shared_ptr<TlsContext> context, int fd);
+    // The client's end, with a context of create_client. `host` is the name or the address that the server's
+    // certificate has to be for; the handshake fails otherwise, and error() says why ("Received invalid SSL
+    // certificate: certificate has expired: /CN=..").
+    static std::unique_ptr<TlsStream> connect(std::shared_ptr<TlsContext> context, int fd, const std::string& host,
+                                              PeerCheck check);
     ~TlsStream();
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;
@@ -121,11 +141,13 @@ public:
 
 private:
     friend class TlsContext;  // a name sent by the client may change the context
+    TlsStream() = default;
     bool is_tls13() const;
     TlsStep step(int result, const char* what);
     std::shared_ptr<TlsContext> context_;  // shared with other streams and the cache of contexts
     ssl_st* ssl_ = nullptr;
     std::string error_, certificate_problem_;
+    bool is_client_ = false;
     bool is_established_ = false;        // stays, unlike OpenSSL's own word, when the connection breaks later
     bool certificate_verified_ = false;  // the chain has been walked, with or without a problem
 };

@@ -46,6 +46,7 @@ void LoginClient::authenticate(const std::string& mechanism, std::optional<Secre
     user_ = std::move(user);
     mechanism_ = mechanism;
     ++attempts_;
+    trouble_ = {};
     if (certificate_names_nobody()) return refuse_certificate();
     state_ = State::Authenticating;
     auth_started_ = std::chrono::steady_clock::now();
@@ -180,14 +181,7 @@ void LoginClient::refuse_login(const AuthReply& reply) {
 
 void LoginClient::on_auth_ok(const AuthReply& reply) {
     user_ = reply.user;
-    if (reply.find("proxy")) {
-        state_ = State::Talking;
-        log_error(fmt::format(
-            "user {}: passdb asks for proxying, which this server does not do; remove the proxy field", user_));
-        on_auth_failure({AuthFailure::Kind::Internal, "Account is temporarily unavailable."});
-        if (state_ != State::Gone) process_input();
-        return;
-    }
+    if (reply.find("proxy")) return start_proxy(reply);
     if (reply.find("nologin")) {
         refuse_login(reply);
         if (state_ != State::Gone) process_input();

@@ -38,6 +38,10 @@ LoginClient::LoginClient(LoginServer& server, Arrival arrival, LoginSettings set
     : server_(server), arrival_(std::move(arrival)), settings_(std::move(settings)) {
     // Whoever is on the machine itself cannot be listened to on the way.
     secured_ = arrival_.local == arrival_.remote || settings_.is_trusted(arrival_.remote);
+    start_deadline();
+}
+
+void LoginClient::start_deadline() {
     const auto left = kLoginTime - (steady_clock::now() - arrival_.accepted);
     deadline_ =
         server_.loop().after(std::max(duration_cast<std::chrono::milliseconds>(left), std::chrono::milliseconds(0)),
@@ -120,7 +124,7 @@ void LoginClient::on_shutdown() {
 }
 
 void LoginClient::on_too_many(Mention mention) {
-    if (state_ == State::Gone || state_ == State::HandingOver) return;
+    if (is_leaving()) return;
     if (greeted_) send_bye("Too many connections are waiting to log in.");
     if (state_ == State::Gone) return;
     if (mention == Mention::InLog) disconnect("Too many connections wait for a login (login-limit)");
@@ -130,7 +134,7 @@ void LoginClient::on_too_many(Mention mention) {
 void LoginClient::note_nonsense() { server_.note_failure(*this); }
 
 void LoginClient::on_deadline() {
-    if (state_ == State::Gone || state_ == State::HandingOver) return;
+    if (is_leaving()) return;
     if (greeted_) send_bye("Disconnected for inactivity.");
     disconnect("Inactivity");
 }
@@ -201,6 +205,7 @@ void LoginClient::process_input() {
 void LoginClient::send(std::string_view bytes) {
     if (state_ == State::Gone) return;
     output_ += bytes;
+    bytes_sent_ += bytes.size();
     flush();
 }
 
@@ -273,6 +278,7 @@ void LoginClient::disconnect(std::string_view reason) {
 void LoginClient::close() {
     if (state_ == State::Authenticating || state_ == State::AwaitsResponse) server_.auth().cancel(auth_id_);
     state_ = State::Gone;
+    backend_.reset();
     if (tls_) tls_->shutdown();
     if (watched_) server_.loop().unwatch(arrival_.fd.get());
     watched_ = false;
@@ -304,12 +310,19 @@ std::string LoginClient::disconnect_detail() const {
         return fmt::format("(disconnected while authenticating, waited {} secs)", seconds_since(auth_started_));
     if (state_ == State::AwaitsResponse)
         return fmt::format("(client didn't finish SASL auth, waited {} secs)", seconds_since(auth_started_));
+    if (state_ == State::Proxying)
+        return fmt::format("(disconnected while proxying, waited {} secs)", seconds_since(auth_started_));
+    if (!trouble_.empty()) return fmt::format("({})", trouble_);
     if (refused_plaintext_) return "(tried to use disallowed plaintext auth)";
     if (unsupported_mechanism_) return "(tried to use unsupported auth mechanism)";
     return fmt::format("({} failed attempts in {} secs)", attempts_, total);
 }
 
 void LoginClient::log_event(std::string_view text, long mail_pid, LogLevel level) const {
+    log_line(level, log_text(text, mail_pid));
+}
+
+std::string LoginClient::log_text(std::string_view text, long mail_pid) const {
     LoginLogFields fields;
     fields.user = user_;
     // What a stranger calls himself must not break the line's <...>, by which log readers find his address.
@@ -330,7 +343,7 @@ void LoginClient::log_event(std::string_view text, long mail_pid, LogLevel level
     } else if (secured_) {
         fields.security = LoginLogFields::Security::Secured;
     }
-    log_line(level, login_log_line(settings_.log_format, settings_.log_format_elements, text, fields));
+    return login_log_line(settings_.log_format, settings_.log_format_elements, text, fields);
 }
 
 }  // namespace culver

@@ -18,6 +18,7 @@
 #include "lib-net/ip-address.h"
 #include "lib-net/listen.h"
 #include "lib-net/tls.h"
+#include "login/core/backend.h"
 #include "login/core/login-log.h"
 #include "login/core/login-settings.h"
 
@@ -33,6 +34,7 @@ struct Arrival {
     enum class Tls { No, AtOnce, AfterStartTls } tls = Tls::No;
     std::chrono::steady_clock::time_point accepted;
     std::string session;
+    unsigned proxy_ttl = 5;  // how many proxies the login may still pass
 };
 
 // Why a login was refused, for the protocol to say.
@@ -85,6 +87,14 @@ protected:
     virtual void send_bye(std::string_view text) = 0;
     virtual std::string tag_for_handover() const = 0;
     virtual bool asked_capability() const = 0;
+    // The login belongs to another server: its usual ports, the dialogue with it (the target outlives it), and its
+    // refusal, to be said behind the tag.
+    struct ProxyDefaults {
+        std::uint16_t port, tls_port;
+    };
+    virtual ProxyDefaults proxy_ports() const = 0;
+    virtual std::unique_ptr<ProxyDialogue> make_proxy_dialogue(const ProxyTarget& target) = 0;
+    virtual void on_proxy_refused(const std::string& text) = 0;
 
     // --- what a protocol may do --------------------------------------------------------------------------------------
     void send(std::string_view bytes);
@@ -126,9 +136,23 @@ protected:
     bool awaits_response() const { return state_ == State::AwaitsResponse; }
     // An information line with this connection's addresses.
     void log_hint(std::string_view text) const { log_event(text); }
+    const Arrival& arrival() const { return arrival_; }
 
 private:
-    enum class State { WaitingForTls, WaitingForAuth, Talking, Authenticating, AwaitsResponse, HandingOver, Gone };
+    enum class State {
+        WaitingForTls,
+        WaitingForAuth,
+        Talking,
+        Authenticating,
+        AwaitsResponse,
+        HandingOver,
+        Proxying,
+        Gone
+    };
+    // On its way to a server that has to answer first; nobody sends it away any more.
+    bool is_leaving() const {
+        return state_ == State::Gone || state_ == State::HandingOver || state_ == State::Proxying;
+    }
 
     void watch();
     void update_interest();
@@ -142,6 +166,14 @@ private:
     void drain();
     void on_auth_reply(const AuthReply& reply);
     void on_auth_ok(const AuthReply& reply);
+    enum class ProxyTrouble { Temporary, NeedsAdmin };
+    void start_proxy(const AuthReply& reply);
+    void refuse_proxy(const std::string& why, ProxyTrouble trouble);
+    void on_backend(BackendOutcome outcome);
+    void start_relay(BackendOutcome outcome);
+    std::string proxy_prefix() const;
+    void log_proxy(std::string_view text, LogLevel level) const;
+    void start_deadline();
     void log_certificate();
     bool certificate_names_nobody() const;
     void refuse_certificate();
@@ -153,6 +185,7 @@ private:
     void refuse_login(const AuthReply& reply);
     void on_handover_reply(bool ok, long mail_pid, const std::string& code, const std::string& text);
     void log_event(std::string_view text, long mail_pid = 0, LogLevel level = LogLevel::Info) const;
+    std::string log_text(std::string_view text, long mail_pid = 0) const;
     std::string disconnect_detail() const;
     void close();
 
@@ -164,6 +197,10 @@ private:
     std::string input_, output_;
     std::string user_, mechanism_;
     UniqueFd relay_end_;  // TLS: our end of the pair, while the other one is being handed over
+    std::unique_ptr<ProxyTarget> proxy_;
+    std::unique_ptr<Backend> backend_;  // while the login at another server is under way
+    std::string_view trouble_;          // why the last login went wrong here, for the log
+    std::uint64_t bytes_sent_ = 0;
     EventLoop::TimerId deadline_ = 0;
     std::uint32_t auth_id_ = 0;
     std::uint32_t attempts_ = 0;

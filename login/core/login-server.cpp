@@ -203,10 +203,10 @@ void LoginServer::retire(LoginClient& client) {
     stop_when_empty();
 }
 
-void LoginServer::add_relay(std::unique_ptr<Relay> relay) {
+void LoginServer::add_relay(std::unique_ptr<Relay> relay, std::string_view to_client, std::string_view to_server) {
     Relay& reference = *relay;
     relays_[&reference] = std::move(relay);
-    reference.start();
+    reference.start(to_client, to_server);
 }
 
 void LoginServer::retire_relay(Relay& relay) {
@@ -249,7 +249,11 @@ void LoginServer::on_stop() {
         if (clients_.contains(client)) client->on_shutdown();
     // Nobody is left who could ask authd; its end is no news now.
     loop().post([this] { auth_.reset(); });
-    // Proxied sessions end when the mail process closes them; not for ever.
+    std::vector<Relay*> elsewhere;
+    for (auto& [relay, owned] : relays_)
+        if (relay->is_to_backend()) elsewhere.push_back(relay);
+    for (Relay* relay : elsewhere) relay->close();
+    // The others end when the mail process closes them; not for ever.
     loop().after(kProxyPatience, [this] { loop().stop(); });
     stop_when_empty();
 }

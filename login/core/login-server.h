@@ -10,6 +10,7 @@
 
 #include "lib-auth/auth-client.h"
 #include "lib-service/service.h"
+#include "login/core/backend-tls.h"
 #include "login/core/connection-limits.h"
 #include "login/core/handover-client.h"
 #include "login/core/login-client.h"
@@ -47,8 +48,12 @@ public:
     void note_waiting(LoginClient& client) { limits_.note_waiting(client, std::chrono::steady_clock::now()); }
     void note_failure(LoginClient& client) { limits_.note_failure(client, std::chrono::steady_clock::now()); }
     void note_login(LoginClient& client) { limits_.note_success(client, std::chrono::steady_clock::now()); }
-    void add_relay(std::unique_ptr<Relay> relay);
+    // Starts it with what was read for either side before.
+    void add_relay(std::unique_ptr<Relay> relay, std::string_view to_client = {}, std::string_view to_server = {});
     void retire_relay(Relay& relay);
+    // For logins that belong to other servers; loaded before the sandbox.
+    void use_backend_tls(BackendTls tls) { backend_tls_ = std::move(tls); }
+    BackendTls& backend_tls() { return backend_tls_; }
 
 private:
     void accept(InheritedListener& listener);
@@ -72,6 +77,7 @@ private:
     MakeClient make_client_;
     LoginSettings base_settings_;
     TlsContexts tls_;
+    BackendTls backend_tls_;
     ConnectionLimits limits_;
     SlowRefusal refused_;
     SentAway sent_away_, beyond_limit_;  // for `limits_`, for connection_limit_

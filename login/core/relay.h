@@ -38,6 +38,8 @@ public:
     // Sends what was read for either side before, and looks at what waits already: inside the TLS layer bytes make no
     // descriptor readable.
     void start(std::string_view to_client = {}, std::string_view to_server = {});
+    // To a server elsewhere, which does not end with this one.
+    bool is_to_backend() const { return linger_.count() > 0; }
     // Ends both connections now.
     void close();
 

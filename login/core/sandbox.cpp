@@ -22,7 +22,7 @@ constexpr int kForbidden[] = {
     SCMP_SYS(request_key), SCMP_SYS(userfaultfd),   SCMP_SYS(io_uring_setup), SCMP_SYS(init_module), SCMP_SYS(finit_module),
     SCMP_SYS(unlink),      SCMP_SYS(unlinkat),      SCMP_SYS(rename),     SCMP_SYS(renameat),     SCMP_SYS(renameat2),
     SCMP_SYS(link),        SCMP_SYS(linkat),        SCMP_SYS(symlink),    SCMP_SYS(symlinkat),    SCMP_SYS(mkdir),
-    SCMP_SYS(mkdirat),     SCMP_SYS(chmod),         SCMP_SYS(fchmodat),   SCMP_SYS(bind),         SCMP_SYS(listen),
+    SCMP_SYS(mkdirat),     SCMP_SYS(chmod),         SCMP_SYS(fchmodat),   SCMP_SYS(listen),
 };
 // clang-format on
 

@@ -8,6 +8,7 @@
 #include "lib-base/text.h"
 #include "lib-imap/writer.h"
 #include "login/core/login-server.h"
+#include "login/imap/imap-proxy-dialogue.h"
 
 namespace culver {
 namespace {
@@ -252,6 +253,18 @@ void ImapLoginClient::on_auth_failure(const AuthFailure& failure) {
         reply(fmt::format("NO [{}] {}", one_line(referral(failure, mechanism())), text));
     else reply(fmt::format("NO [{}] {}", response_code(failure.kind), text));
     if (failure.kind == AuthFailure::Kind::Limit) send_bye(text);
+}
+
+std::unique_ptr<ProxyDialogue> ImapLoginClient::make_proxy_dialogue(const ProxyTarget& target) {
+    const Arrival& own = arrival();
+    return std::make_unique<ImapProxyDialogue>(target, ImapProxyClient{.tag = tag_,
+                                                                       .session = own.session,
+                                                                       .remote_ip = own.remote.to_string(),
+                                                                       .local_ip = own.local.to_string(),
+                                                                       .remote_port = own.remote_port,
+                                                                       .local_port = own.local_port,
+                                                                       .ttl = own.proxy_ttl,
+                                                                       .asked_capability = asked_capability_});
 }
 
 std::string id_response(std::string_view imap_id_send) {

@@ -25,6 +25,9 @@ protected:
     void send_bye(std::string_view text) override;
     std::string tag_for_handover() const override { return tag_; }
     bool asked_capability() const override { return asked_capability_; }
+    ProxyDefaults proxy_ports() const override { return {143, 993}; }
+    std::unique_ptr<ProxyDialogue> make_proxy_dialogue(const ProxyTarget& target) override;
+    void on_proxy_refused(const std::string& text) override { reply(text); }
 
 private:
     // False: wait for more input, or the connection is over.

@@ -13,6 +13,7 @@ int main() {
         log_line(LogLevel::Fatal, service.error().detail);
         return kExitConfig;
     }
+    BackendTls backend_tls = BackendTls::load(*(*service)->settings());
     prepare_for_sandbox();
     if (Status status = (*service)->drop_privileges(); !status) {
         log_line(LogLevel::Fatal, "Can't drop privileges: " + status.error().detail);
@@ -23,5 +24,6 @@ int main() {
         return std::unique_ptr<LoginClient>(new ImapLoginClient(owner, std::move(arrival), std::move(settings)));
     };
     LoginServer server(**service, "imap", std::string(kImapRefusal), make_client);
+    server.use_backend_tls(std::move(backend_tls));
     return (*service)->run();
 }
