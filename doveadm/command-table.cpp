@@ -30,6 +30,7 @@ const std::vector<const CommandSpec*>& command_table() {
         &kUser,
         &kReload,
         &kStop,
+        &kKick,
         &kWho,
     };
     return table;

@@ -8,7 +8,7 @@ namespace culver::doveadm {
 extern const CommandSpec kAuthAppPasswordAdd, kAuthAppPasswordList, kAuthAppPasswordRevoke;
 extern const CommandSpec kAuthCacheFlush, kAuthExplain, kAuthLogin, kAuthLookup, kAuthTest;
 extern const CommandSpec kConfig, kHelp, kPenalty, kPw, kUser;
-extern const CommandSpec kReload, kStop, kWho;
+extern const CommandSpec kKick, kReload, kStop, kWho;
 extern const CommandSpec kMailboxCreate, kMailboxDelete, kMailboxList, kMailboxMutf7, kMailboxPath, kMailboxRename,
     kMailboxStatus, kMailboxSubscribe, kMailboxUnsubscribe;
 

@@ -12,13 +12,16 @@
 namespace culver::doveadm {
 
 struct MailSession {
-    std::string username, protocol, pid, ip;
+    std::string username, protocol, pid, ip, number;
 };
 
 // All sessions of a running server, in no order. Unavailable or NotFound: no server answers at `socket_path`.
 Result<std::vector<MailSession>> query_sessions(const std::string& socket_path);
 
-// The lines "username TAB protocol TAB pid TAB ip"; lines that do not parse are left out.
+// Asks the mail processes at `socket_path` to end these sessions; gives how many were still there.
+Result<std::size_t> end_sessions(const std::string& socket_path, const std::vector<MailSession>& sessions);
+
+// The lines "username TAB protocol TAB pid TAB ip TAB number"; lines that do not parse are left out.
 std::vector<MailSession> parse_sessions(std::string_view text);
 
 // `mask` with * and ?, whatever the case; takes time linear in both for each star.

@@ -115,6 +115,8 @@ Dispatcher::Dispatcher(Service& service)
     : service_(service),
       auth_(service.loop(), service.socket_path("auth-master")),
       sessions_(first_session_number()),
+      admin_(service.loop(), sessions_,
+             [this](std::uint64_t id, pid_t pid) { workers_->end_job(pid, std::to_string(id)); }),
       workers_(std::make_unique<WorkerPool>(
           service, pool_options(*service.settings()),
           [this](pid_t pid, std::string_view message) { on_message(pid, message); },
@@ -137,7 +139,7 @@ void Dispatcher::accept(InheritedListener& listener) {
         if (accepted.error().code != ErrorCode::Unavailable) log_error(accepted.error().detail);
         return;
     }
-    if (listener.name.ends_with("imap-sessions")) return serve_session_list(std::move(accepted->fd));
+    if (admin_.take(listener.name, accepted->fd)) return;
     const int fd = accepted->fd.get();
     logins_[fd] = std::make_shared<LoginConnection>(*this, std::move(accepted->fd));
     service_.loop().watch(fd, Interest::Read, [this, fd](Ready) {
@@ -148,20 +150,6 @@ void Dispatcher::accept(InheritedListener& listener) {
         service_.loop().unwatch(fd);
         logins_.erase(fd);
     });
-}
-
-// Written in blocking mode with a short limit: the peer is doveadm, run by the admin.
-void Dispatcher::serve_session_list(UniqueFd peer) {
-    const std::string lines = sessions_.lines();
-    if (!set_blocking(peer.get(), Blocking::Yes)) return;
-    const timeval limit{2, 0};
-    ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    std::string_view rest = lines;
-    while (!rest.empty()) {
-        const ssize_t sent = ::send(peer.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return;
-        rest.remove_prefix(static_cast<std::size_t>(sent));
-    }
 }
 
 void Dispatcher::take_login(LoginHandover login, UniqueFd client, std::function<void(const HandoverReply&)> answer) {
@@ -257,9 +245,10 @@ void Dispatcher::on_message(pid_t pid, std::string_view message) {
     }
     auto reported = parse_session_report(message);
     if (!reported) return log_error(fmt::format("worker {} sent a message of an unknown kind", pid));
+    std::size_t added = 0;  // a dispatcher that died early may have asked too
     for (ReportedSession& each : *reported)
-        sessions_.add_known(each.id, {std::move(each.username), std::move(each.remote_ip), pid});
-    workers_->jobs_reported(pid, reported->size());
+        added += sessions_.add_known(each.id, {std::move(each.username), std::move(each.remote_ip), pid});
+    workers_->jobs_reported(pid, added);
 }
 
 void Dispatcher::on_exit(pid_t pid, std::string_view reason) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "imapd/admin-sockets.h"
 #include "imapd/session-job.h"
 #include "imapd/session-list.h"
 #include "imapd/user-identity.h"
@@ -27,7 +28,6 @@ private:
     class LoginConnection;
 
     void accept(InheritedListener& listener);
-    void serve_session_list(UniqueFd peer);
     // `answer` is called exactly once, perhaps before this returns.
     void take_login(LoginHandover login, UniqueFd client, std::function<void(const HandoverReply&)> answer);
     HandoverReply start_session(LoginHandover login, UniqueFd client, const UserRecord& record);
@@ -44,6 +44,7 @@ private:
     Service& service_;
     AsyncAuthMasterClient auth_;
     SessionList sessions_;
+    AdminSockets admin_;
     AccountNames names_;
     std::unique_ptr<WorkerPool> workers_;
     std::unordered_map<int, std::shared_ptr<LoginConnection>> logins_;  // shared with answers under way

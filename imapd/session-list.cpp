@@ -10,9 +10,11 @@ std::uint64_t SessionList::add(Entry entry) {
     return last_id_;
 }
 
-void SessionList::add_known(std::uint64_t id, Entry entry) {
+bool SessionList::add_known(std::uint64_t id, Entry entry) {
     std::string user = key(entry.username, entry.remote_ip);
-    if (entries_.emplace(id, std::move(entry)).second) ++counts_[std::move(user)];
+    if (!entries_.emplace(id, std::move(entry)).second) return false;
+    ++counts_[std::move(user)];
+    return true;
 }
 
 void SessionList::set_pid(std::uint64_t id, pid_t pid) {
@@ -52,11 +54,16 @@ std::uint32_t SessionList::count(const std::string& username, const std::string&
     return found == counts_.end() ? 0 : found->second;
 }
 
+pid_t SessionList::pid_of(std::uint64_t id) const {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? 0 : found->second.pid;
+}
+
 std::string SessionList::lines() const {
     std::string out;
     for (const auto& [id, entry] : entries_)
         out += tab_escape(entry.username) + "\timap\t" + std::to_string(entry.pid) + "\t" +
-               tab_escape(entry.remote_ip) + "\n";
+               tab_escape(entry.remote_ip) + "\t" + std::to_string(id) + "\n";
     return out;
 }
 

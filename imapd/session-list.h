@@ -21,8 +21,8 @@ public:
     explicit SessionList(std::uint64_t last_id = 0) : last_id_(last_id) {}
     // The number of a new session; never used twice.
     std::uint64_t add(Entry entry);
-    // A session that an earlier dispatcher began, under the number that it had there.
-    void add_known(std::uint64_t id, Entry entry);
+    // A session that an earlier dispatcher began, under the number that it had there. False: it is known already.
+    bool add_known(std::uint64_t id, Entry entry);
     void set_pid(std::uint64_t id, pid_t pid);
     // The entry that was there; pid 0 if none.
     Entry remove(std::uint64_t id);
@@ -31,7 +31,9 @@ public:
 
     std::uint32_t count(const std::string& username, const std::string& remote_ip) const;
     bool empty() const { return entries_.empty(); }
-    // One line per session: username TAB "imap" TAB pid TAB ip LF, each field tab-escaped.
+    // The worker that has it; 0: there is no such session.
+    pid_t pid_of(std::uint64_t id) const;
+    // One line per session: username TAB "imap" TAB pid TAB ip TAB number LF, each field tab-escaped.
     std::string lines() const;
 
 private:

@@ -154,13 +154,19 @@ void SessionPool::stop() {
         const std::lock_guard lock(entries_mutex_);
         for (const auto& [id, entry] : entries_) all.push_back(entry);
     }
-    for (const auto& entry : all) {
-        {
-            const std::lock_guard lock(entry->mutex);
-            if (!entry->gone) entry->session->request_shutdown();
-        }
-        wake(*entry);
+    for (const auto& entry : all) say_goodbye(*entry);
+}
+
+void SessionPool::end(std::uint64_t id) {
+    if (const auto entry = find(id)) say_goodbye(*entry);
+}
+
+void SessionPool::say_goodbye(Entry& entry) {
+    {
+        const std::lock_guard lock(entry.mutex);
+        if (!entry.gone) entry.session->request_shutdown();
     }
+    wake(entry);
 }
 
 std::size_t SessionPool::size() const {

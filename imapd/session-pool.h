@@ -29,8 +29,9 @@ public:
 
     // Any thread. Ids are never used twice.
     void add(std::uint64_t id, UniqueFd client, SessionStart start);
-    // Asks every session to say goodbye.
+    // Asks every session, or one, to say goodbye.
     void stop();
+    void end(std::uint64_t id);
     std::size_t size() const;
     // Waits until no session is left, at most so long. True: none.
     bool wait_until_empty(std::chrono::milliseconds timeout);
@@ -53,6 +54,7 @@ private:
     std::shared_ptr<Entry> find(std::uint64_t id);
     void arm(Entry& entry, std::uint32_t events);
     void wake(Entry& entry);
+    void say_goodbye(Entry& entry);
     void finish(const std::shared_ptr<Entry>& entry);
 
     const unsigned threads_;

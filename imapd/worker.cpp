@@ -16,6 +16,7 @@
 #include "imapd/session-pool.h"
 #include "imapd/user-cache.h"
 #include "lib-base/log.h"
+#include "lib-base/text.h"
 #include "lib-service/worker-pool.h"
 #include "lib-storage/mail-user.h"
 
@@ -79,6 +80,7 @@ private:
             case WorkerChannel::Message::Kind::Reload:
                 users_.forget_all();  // new sessions get the new settings, the others keep theirs
                 return true;
+            case WorkerChannel::Message::Kind::EndJob: pool_.end(parse_uint64(message->bytes).value_or(0)); return true;
             case WorkerChannel::Message::Kind::Report: report_sessions(); return true;
             case WorkerChannel::Message::Kind::Stop:
                 pool_.stop();

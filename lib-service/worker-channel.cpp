@@ -51,6 +51,7 @@ Result<WorkerChannel::Message> WorkerChannel::receive() {
     if (received.bytes.empty()) return Message{Message::Kind::Closed, {}, {}};
     switch (received.bytes[0]) {
         case 'J': return Message{Message::Kind::Job, received.bytes.substr(1), std::move(received.fds)};
+        case 'E': return Message{Message::Kind::EndJob, received.bytes.substr(1), {}};
         case 'Q': return Message{Message::Kind::Report, {}, {}};
         case 'S': return Message{Message::Kind::Stop, {}, {}};
         case 'R': break;

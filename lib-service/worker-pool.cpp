@@ -239,6 +239,13 @@ void WorkerPool::job_done(pid_t pid) {
     if (--it->second->jobs == 0) impl_->arm_idle_timer(*it->second);
 }
 
+void WorkerPool::end_job(pid_t pid, std::string_view job) {
+    auto it = impl_->workers.find(pid);
+    if (it == impl_->workers.end()) return;
+    if (Status sent = send_with_fds(it->second->process.channel.get(), "E" + std::string(job), {}); !sent)
+        log_warning(fmt::format("worker {} does not end its job {}: {}", pid, job, sent.error().detail));
+}
+
 void WorkerPool::jobs_reported(pid_t pid, std::size_t jobs) {
     auto it = impl_->workers.find(pid);
     if (it == impl_->workers.end()) return;

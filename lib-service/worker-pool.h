@@ -47,6 +47,8 @@ public:
     Result<pid_t> assign(const WorkerIdentity& identity, std::string_view message, std::span<const int> fds);
     // The job given to `pid` is finished; it has room for another.
     void job_done(pid_t pid);
+    // Asks a worker to end a job before its time; `job` is the service's own word for it.
+    void end_job(pid_t pid, std::string_view job);
     // A worker taken over has reported so many jobs.
     void jobs_reported(pid_t pid, std::size_t jobs);
     // To every worker: the service's new settings. Workers whose limits are others now get no further job.
@@ -70,12 +72,12 @@ public:
     int fd() const;  // readable when a message waits; for an epoll set
     std::shared_ptr<const Settings> settings() const;
     struct Message {
-        enum class Kind { Job, Reload, Report, Stop, Closed } kind;
+        enum class Kind { Job, EndJob, Reload, Report, Stop, Closed } kind;
         std::string bytes;
         std::vector<UniqueFd> fds;
     };
-    // Blocks. Report: a new dispatcher asks what jobs there are. Closed: nobody will send jobs any more, finish what
-    // runs and exit.
+    // Blocks. EndJob: `bytes` says which. Report: a new dispatcher asks what jobs there are. Closed: nobody will send
+    // jobs any more, finish what runs and exit.
     Result<Message> receive();
     Status send(std::string_view message);  // from any thread
 

@@ -44,6 +44,7 @@ private:
         switch (message->kind) {
             case WorkerChannel::Message::Kind::Job: return handle(*message);
             case WorkerChannel::Message::Kind::Reload: return take_settings();
+            case WorkerChannel::Message::Kind::EndJob:
             case WorkerChannel::Message::Kind::Report: return;  // for workers that outlive their dispatcher
             case WorkerChannel::Message::Kind::Stop: return stop();
             case WorkerChannel::Message::Kind::Closed: return loop_.stop();

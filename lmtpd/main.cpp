@@ -28,6 +28,7 @@ int run_as_worker() {
         auto message = (*channel)->receive();
         if (!message) return fatal(message.error());
         switch (message->kind) {
+            case WorkerChannel::Message::Kind::EndJob:
             case WorkerChannel::Message::Kind::Report:
             case WorkerChannel::Message::Kind::Reload: continue;
             case WorkerChannel::Message::Kind::Stop:

@@ -10,7 +10,7 @@
 
 namespace culver {
 namespace {
-constexpr int kDyingTries = 20;
+constexpr int kDyingTries = 80;
 constexpr useconds_t kDyingPause = 25'000;
 }  // namespace
 
@@ -20,8 +20,14 @@ Result<PidFile> PidFile::acquire(const std::string& base_dir) {
     file.path_ = path;
     file.fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.fd_) return fail_errno("open(" + path + ")");
-    const bool locked = ::flock(file.fd_.get(), LOCK_EX | LOCK_NB) == 0;
+    bool locked = ::flock(file.fd_.get(), LOCK_EX | LOCK_NB) == 0;
     auto pid = find_master(base_dir);
+    // A server that was killed while it started a process: the lock is that one's until it executes its program.
+    for (int i = 0; !locked && !pid && i < kDyingTries; ++i) {
+        ::usleep(kDyingPause);
+        locked = ::flock(file.fd_.get(), LOCK_EX | LOCK_NB) == 0;
+        pid = find_master(base_dir);
+    }
     // With the lock free, the process is a Dovecot, which takes none, or a server that is dying this very moment.
     for (int i = 0; locked && pid && i < kDyingTries; ++i) {
         ::usleep(kDyingPause);

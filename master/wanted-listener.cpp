@@ -16,8 +16,8 @@ namespace {
 // Dovecot's own business between its processes; nothing of Culver's answers there.
 constexpr std::string_view kForeignListeners[] = {"token-login/tokenlogin", "imap-master"};
 
-// Answers `doveadm who`; no configuration names it.
-constexpr char kSessionsListener[] = "imap-sessions";
+// For `doveadm who` and `doveadm kick`; no configuration names them.
+constexpr std::string_view kAdminListeners[] = {"imap-sessions", "imap-kick"};
 
 // One word of `listen` or `address`: an address, "*", "[::1]", or a host name with all its addresses.
 std::vector<IpAddress> resolve(std::string word, std::string& problem) {
@@ -142,12 +142,12 @@ std::vector<WantedListener> wanted_listeners(const Settings& settings, const Ser
                                              std::vector<std::string>& problems) {
     Collector collector(settings, service, problems);
     for (const ListenerSettings& listener : service.listeners) collector.add(listener);
-    const bool has_sessions =
-        std::ranges::any_of(service.listeners, [](const auto& l) { return l.name == kSessionsListener; });
-    if (service.name == "imap" && !has_sessions) {
-        ListenerSettings sessions;
-        sessions.name = kSessionsListener;
-        collector.add(sessions);
+    for (std::string_view name : kAdminListeners) {
+        const bool is_named = std::ranges::any_of(service.listeners, [&](const auto& l) { return l.name == name; });
+        if (service.name != "imap" || is_named) continue;
+        ListenerSettings own;
+        own.name = name;
+        collector.add(own);
     }
     return std::move(collector.result);
 }

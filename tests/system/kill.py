@@ -5,7 +5,7 @@ import os
 import random
 import re
 import signal
-import socket
+import subprocess
 import sys
 import threading
 import time
@@ -135,6 +135,67 @@ def test_nothing_acknowledged_is_lost_or_doubled_and_no_uid_changed():
     unflagged = [uid for uid, subject in state["flagged"].items() if "\\Flagged" not in found[subject][0][1]]
     assert not unflagged, f"{len(unflagged)} of {len(state['flagged'])} acknowledged flags are lost: {unflagged[:5]}"
     state["before"] = validity, found
+
+
+def session(port):
+    client = Connection(port, tls=port == 993, timeout=60)
+    client.line()
+    answer = client.command(f"a LOGIN {USER} {PASSWORD}")
+    return client if answer and " OK " in answer[-1] else None
+
+
+def listed():
+    out = subprocess.run(["doveadm", "who", "-1"], capture_output=True, text=True).stdout
+    return len([line for line in out.splitlines() if line.startswith(USER)])
+
+
+def dispatcher():
+    for pid in state["server"].child_pids("imap"):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"--worker" not in file.read() and is_alive(pid):
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+def kill_dispatcher():
+    """Ends it and waits for another one."""
+    victim = wait_for(dispatcher, "a dispatcher", 60)
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: dispatcher() not in (None, victim), "another dispatcher", 60)
+
+
+def test_sessions_of_a_dispatcher_that_died_are_known_to_the_next():
+    state["server"].restart()  # with so many deaths the pauses between starts have grown long
+    clients = [wait_for(lambda: session(port), "a login", 60) for port in (143, 993)]
+    for _ in range(2):
+        kill_dispatcher()
+        wait_for(lambda: listed() == 2, f"both sessions are listed again, not {listed()}", 60)
+        for client in clients:
+            assert client.command("n NOOP")[-1].startswith("n OK")
+    client = wait_for(lambda: session(143), "a login by the new dispatcher", 60)
+    wait_for(lambda: listed() == 3, "the new session is listed", 60)
+    client.command("z LOGOUT")
+    wait_for(lambda: listed() == 2, "the session that ended is not listed", 60)
+    kicked = subprocess.run(["doveadm", "kick", USER], capture_output=True, text=True)
+    assert kicked.returncode == 0 and USER in kicked.stdout, kicked
+    for client in clients:
+        assert (client.line() or "").startswith("* BYE"), "a kicked session ends"
+        client.close()
+    wait_for(lambda: listed() == 0, "no session is listed", 60)
+    kicked = subprocess.run(["doveadm", "kick", USER], capture_output=True, text=True)
+    assert kicked.returncode == 68 and kicked.stdout == "no users kicked\n", kicked
+
+
+def test_a_stop_ends_the_sessions_of_a_dispatcher_that_died():
+    client = wait_for(lambda: session(143), "a login", 60)
+    kill_dispatcher()
+    wait_for(lambda: listed() == 1, "the session is listed again", 60)
+    state["server"].stop()
+    assert (client.line() or "").startswith("* BYE")
+    state["server"].start()
 
 
 def test_the_whole_server_dies_and_starts_again_without_a_hand():

@@ -67,8 +67,8 @@ TEST(SessionReport, HasAllSessionsInMessagesOfBoundedSize) {
 
 TEST(SessionList, ASessionOfAnEarlierDispatcherCountsOnceAndGoesByItsNumber) {
     SessionList list(100);
-    list.add_known(7, {"bob", "192.0.2.1", 10});
-    list.add_known(7, {"bob", "192.0.2.1", 10});
+    EXPECT_TRUE(list.add_known(7, {"bob", "192.0.2.1", 10}));
+    EXPECT_FALSE(list.add_known(7, {"bob", "192.0.2.1", 10}));
     EXPECT_EQ(list.count("bob", "192.0.2.1"), 1u);
     EXPECT_EQ(list.add({"bob", "192.0.2.1", 0}), 101u);
     EXPECT_EQ(list.remove(7).pid, 10);
@@ -88,7 +88,9 @@ TEST(SessionList, CountsPerUserAndAddress) {
     EXPECT_EQ(list.count("bob", "192.0.2.1"), 1u);
     EXPECT_EQ(list.remove_all_of(11), 1u);
     EXPECT_EQ(list.count("bob", "192.0.2.1"), 0u);
-    EXPECT_EQ(list.lines(), "bob\timap\t12\t192.0.2.2\n");
+    EXPECT_EQ(list.lines(), "bob\timap\t12\t192.0.2.2\t3\n");
+    EXPECT_EQ(list.pid_of(3), 12);
+    EXPECT_EQ(list.pid_of(4), 0);
 }
 
 TEST(Timing, IsRoundedUpToMilliseconds) {
