@@ -106,7 +106,7 @@ def test_a_login_that_is_given_up_has_one_line():
     # Who goes while the refusal is delayed has his line already.
     client = culver.new_auth()
     client.start(sasl.Plain("alice", "wrong"), "service=imap\trip=192.0.2.72")
-    culver.wait_log(r"Login refused: user=<alice>.*rip=192\.0\.2\.72: .*password mismatch$")
+    culver.wait_log(r"Login refused: user=<alice>.*rip=192\.0\.2\.72: .*password mismatch; ldap")
     client.close()
     assert culver.new_auth().login(sasl.Plain("alice", "secret")).kind == "OK"
     assert len(re.findall(r"Login .*rip=192\.0\.2\.72", culver.log())) == 1, culver.log()
