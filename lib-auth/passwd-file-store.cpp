@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "lib-auth/passwd-file.h"
 #include "lib-base/file.h"
 #include "lib-base/random.h"
 #include "lib-base/text.h"
@@ -43,23 +44,24 @@ struct TemporaryFile {
 std::optional<std::string> with_new_password(std::string_view text, std::string_view user, std::string_view fresh,
                                              const std::function<bool(std::string_view field)>& is_as_read) {
     if (user.empty() || user[0] == '#' || !fits_a_field(user) || !fits_a_field(fresh)) return std::nullopt;
-    for (std::size_t start = 0; start < text.size();) {
-        std::size_t end = std::min(text.find('\n', start), text.size());
+    for (std::size_t start = 0, end; start < text.size(); start = end + 1) {
+        end = std::min(text.find('\n', start), text.size());
         std::string_view line = text.substr(start, end - start);
-        if (line.starts_with(user) && (line.size() == user.size() || line[user.size()] == ':')) {
-            if (line.size() == user.size()) return std::nullopt;
-            std::size_t field = user.size() + 1;
-            std::size_t field_end = std::min(line.find(':', field), line.size());
-            if (field_end == line.size() && line.ends_with('\r')) --field_end;
-            if (!is_as_read(line.substr(field, field_end - field))) return std::nullopt;
-            std::string out;
-            out.reserve(text.size() + fresh.size());
-            out += text.substr(0, start + field);
-            out += fresh;
-            out += text.substr(start + field_end);
-            return out;
-        }
-        start = end + 1;
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        // The line that counts is the one that PasswdFileTable finds.
+        if (line.substr(0, line.find(':')) != user || why_nobodys_line(line)) continue;
+        const std::size_t field = user.size() + 1;
+        if (line.size() < field) return std::nullopt;
+        const std::size_t field_end = std::min(line.find(':', field), line.size());
+        if (!is_as_read(line.substr(field, field_end - field))) return std::nullopt;
+        // Longer, it may be too long to be his.
+        if (line.size() - (field_end - field) + fresh.size() > kPasswdLineLimit) return std::nullopt;
+        std::string out;
+        out.reserve(text.size() + fresh.size());
+        out += text.substr(0, start + field);
+        out += fresh;
+        out += text.substr(start + field_end);
+        return out;
     }
     return std::nullopt;
 }

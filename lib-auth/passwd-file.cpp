@@ -20,7 +20,6 @@ namespace {
 constexpr std::uint64_t kOffsetBits = 40, kOffsetMask = (1ull << kOffsetBits) - 1;
 constexpr std::size_t kFileLimit = 1ull << 32;
 constexpr std::int64_t kLargeFile = 16 << 20;
-constexpr std::size_t kLineLimit = 64 * 1024;
 constexpr std::size_t kRegistryLimit = 1000, kConfigLimit = 1 << 20;
 constexpr std::string_view kCryptCharacters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz$=,+-_";
 
@@ -38,8 +37,10 @@ bool has_stray_character(std::string_view password) {
     return data.find_first_not_of(kCryptCharacters) != data.npos;
 }
 
+}  // namespace
+
 // Names are looked up once: most lines of a file have the same ones.
-class IdCheck {
+class PasswdFileTable::IdCheck {
 public:
     // What is wrong with the line's uid or gid; empty if nothing is.
     std::string problem(const PasswdFileEntry& entry) {
@@ -64,7 +65,13 @@ private:
     Names uids_, gids_;
 };
 
-}  // namespace
+std::optional<std::string_view> why_nobodys_line(std::string_view line) {
+    if (line.empty() || line[0] == '#') return "";
+    if (line.size() > kPasswdLineLimit) return "Line is longer than 64 kB";
+    if (line.find('\0') != line.npos) return "Line contains a NUL character";
+    if (line[0] == ':') return "User name is empty";
+    return std::nullopt;
+}
 
 std::vector<std::string_view> split_passwd_extra(std::string_view extra) {
     std::vector<std::string_view> words = split(extra, ' ');
@@ -159,49 +166,39 @@ void PasswdFileTable::count_password(std::string_view password) {
     }
 }
 
+// One line; with `ids` a userdb's.
+void PasswdFileTable::take_in(std::string_view line, std::uint64_t offset, unsigned number, IdCheck* ids) {
+    if (auto why = why_nobodys_line(line)) {
+        if (!why->empty()) complain(number, std::string(*why));
+        return;
+    }
+    PasswdFileEntry entry = parse_passwd_line(line);
+    if (std::string problem = ids ? ids->problem(entry) : std::string(); !problem.empty())
+        return complain(number, fmt::format("User {}: {}", entry.user, problem));
+    if (has_stray_character(entry.password))
+        complain(number, fmt::format("User {}: the password hash has a character behind or in it that no hash has; it "
+                                     "can never match",
+                                     entry.user));
+    count_password(entry.password);
+    insert(entry.user, offset, number);
+}
+
 std::shared_ptr<const PasswdFileTable> PasswdFileTable::parse(std::string text, PasswdFileUse use) {
     std::shared_ptr<PasswdFileTable> table(new PasswdFileTable);
     table->text_ = std::move(text);
     table->seed_ = random_uint64();
-    std::size_t lines = static_cast<std::size_t>(std::count(table->text_.begin(), table->text_.end(), '\n')) + 1;
+    std::string_view all = table->text_;
+    std::size_t lines = static_cast<std::size_t>(std::count(all.begin(), all.end(), '\n')) + 1;
     std::size_t slots = 16;
     while (slots < lines + lines / 2) slots *= 2;
     table->slots_.resize(slots);
-    std::string_view all = table->text_;
     unsigned number = 0;
     IdCheck ids;
-    for (std::size_t offset = 0; offset < all.size();) {
-        std::size_t end = std::min(all.find('\n', offset), all.size());
+    for (std::size_t offset = 0, end; offset < all.size(); offset = end + 1) {
+        end = std::min(all.find('\n', offset), all.size());
         std::string_view line = all.substr(offset, end - offset);
         if (line.ends_with('\r')) line.remove_suffix(1);
-        std::size_t start = offset;
-        offset = end + 1;
-        ++number;
-        if (line.empty() || line[0] == '#') continue;
-        if (line.size() > kLineLimit) {
-            table->complain(number, "Line is longer than 64 kB");
-            continue;
-        }
-        if (line.find('\0') != line.npos) {
-            table->complain(number, "Line contains a NUL character");
-            continue;
-        }
-        PasswdFileEntry entry = parse_passwd_line(line);
-        if (entry.user.empty()) {
-            table->complain(number, "User name is empty");
-            continue;
-        }
-        if (use == PasswdFileUse::UserDb)
-            if (std::string problem = ids.problem(entry); !problem.empty()) {
-                table->complain(number, fmt::format("User {}: {}", entry.user, problem));
-                continue;
-            }
-        if (has_stray_character(entry.password))
-            table->complain(number, fmt::format("User {}: the password hash has a character behind or in it that no "
-                                                "hash has; it can never match",
-                                                entry.user));
-        table->count_password(entry.password);
-        table->insert(entry.user, start, number);
+        table->take_in(line, offset, ++number, use == PasswdFileUse::UserDb ? &ids : nullptr);
     }
     table->password_kinds_.clear();
     return table;
@@ -225,9 +222,7 @@ void PasswdFileTable::for_each(const std::function<void(const PasswdFileEntry&)>
     for (std::size_t offset = 0; offset < all.size();) {
         std::string_view line = line_at(offset);
         offset = std::min(all.find('\n', offset), all.size() - 1) + 1;
-        if (line.empty() || line[0] == '#' || line.size() > kLineLimit) continue;
-        PasswdFileEntry entry = parse_passwd_line(line);
-        if (!entry.user.empty()) visit(entry);
+        if (!why_nobodys_line(line)) visit(parse_passwd_line(line));
     }
 }
 

@@ -31,6 +31,12 @@ struct PasswdFileEntry {
     unsigned line = 0;
 };
 
+constexpr std::size_t kPasswdLineLimit = 64 * 1024;  // a longer line is nobody's
+
+// Why a line (without its line end) is nobody's: it is empty, a comment, too long, has a NUL, has no user name.
+// Nullopt: it is somebody's. The text is for the admin; empty for what is left out in silence.
+std::optional<std::string_view> why_nobodys_line(std::string_view line);
+
 // Words of the eighth field: separated by blanks, a TAB is part of a word.
 std::vector<std::string_view> split_passwd_extra(std::string_view extra);
 
@@ -63,10 +69,12 @@ private:
     struct Slot {
         std::uint64_t tagged = 0;  // 0: free; otherwise 24 bits of the hash and 40 bits of offset + 1
     };
+    class IdCheck;
     PasswdFileTable() = default;
     std::uint64_t hash(std::string_view user) const;
     void insert(std::string_view user, std::uint64_t offset, unsigned line);
     void complain(unsigned line, std::string text);
+    void take_in(std::string_view line, std::uint64_t offset, unsigned number, IdCheck* ids);
     void count_password(std::string_view password);
     std::string_view line_at(std::uint64_t offset) const;
     unsigned line_number(std::uint64_t offset) const;

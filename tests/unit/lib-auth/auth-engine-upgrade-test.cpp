@@ -12,6 +12,7 @@
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/passwd-file-store.h"
+#include "lib-auth/passwd-file.h"
 
 using namespace culver;
 
@@ -29,6 +30,8 @@ TEST(WithNewPasswordTest, ChangesOneFieldOfOneLineAndNothingElse) {
              Row{"# a:x\n\n  a:x\na::1:1::/home:sh:k=v a:x\n", "a", "# a:x\n\n  a:x\na:NEW:1:1::/home:sh:k=v a:x\n"},
              Row{"aa:x\na@b:y\na:z\na:second\n", "a", "aa:x\na@b:y\na:NEW\na:second\n"},
              Row{"a\n", "a", ""},
+             Row{"a\r\na:x\r\n", "a", ""},
+             Row{std::string_view("a:x:\0\na:x\n", 10), "a", std::string_view("a:x:\0\na:NEW\n", 12)},
              Row{"a:x\n", "b", ""},
              Row{"", "a", ""},
              Row{"a:x\n", "", ""},
@@ -41,6 +44,9 @@ TEST(WithNewPasswordTest, ChangesOneFieldOfOneLineAndNothingElse) {
     EXPECT_FALSE(with_new_password("a:x\n", "a", "NE:W", kAny));
     EXPECT_FALSE(with_new_password("a:x\n", "a", "NE\nW", kAny));
     EXPECT_FALSE(with_new_password("a:x\n", "a", "NEW", [](std::string_view field) { return field != "x"; }));
+    std::string long_line = "a:x:" + std::string(kPasswdLineLimit - 6, 'y');
+    EXPECT_TRUE(with_new_password(long_line + "\n", "a", "NEW", kAny));
+    EXPECT_FALSE(with_new_password(long_line + "y\n", "a", "NEW", kAny)) << "the user would be gone";
 }
 
 class UpgradeTest : public ::testing::Test {
