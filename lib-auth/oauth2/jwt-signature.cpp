@@ -148,6 +148,9 @@ bool JwtKey::verifies_public(std::string_view signing_input, std::string_view si
         if (der.empty()) return false;
         signature = der;
     }
+    // As long as the modulus (RFC 8017 §8.1.2, §8.2.2): OpenSSL takes PSS without its leading zeroes, too.
+    const bool is_rsa = algorithm_->kind == Kind::RsaPkcs1 || algorithm_->kind == Kind::RsaPss;
+    if (is_rsa && signature.size() != static_cast<std::size_t>(EVP_PKEY_get_size(public_key_))) return false;
     std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
     EVP_PKEY_CTX* parameters = nullptr;  // belongs to the context
     const EVP_MD* digest = algorithm_->kind == Kind::EdDsa ? nullptr : algorithm_->digest();

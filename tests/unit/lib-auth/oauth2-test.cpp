@@ -111,6 +111,20 @@ TEST(Jwt, EveryAlgorithmVerifiesItsOwnSignaturesAndNoOthers) {
     }
 }
 
+TEST(Jwt, ASignatureWithoutItsLeadingZeroIsNone) {
+    Signer signer{"PS256"};
+    auto key = JwtKey::load("PS256", signer.file());
+    ASSERT_TRUE(key);
+    // Signatures of PSS differ each time; one of 256 begins with a zero.
+    for (int i = 0; i < 5000; ++i) {
+        auto token = parse_jwt(signer.token(R"({"sub":"a"})"));
+        if (token->signature[0] != '\0') continue;
+        EXPECT_TRUE((*key)->verifies(token->signing_input, token->signature));
+        EXPECT_FALSE((*key)->verifies(token->signing_input, token->signature.substr(1)));
+        return;
+    }
+}
+
 TEST(Jwt, AnAlgorithmTakesOnlyKeysOfItsKind) {
     for (std::string_view holder : {"RS256", "ES256", "ES384", "EDDSA", "HS256"}) {
         std::string file = Signer{std::string(holder)}.file();
