@@ -187,6 +187,14 @@ const std::vector<AuthMechanismInfo>& AuthClient::mechanisms() const { return im
 std::uint32_t AuthClient::client_pid() const { return static_cast<std::uint32_t>(::getpid()); }
 const std::string& AuthClient::cookie() const { return impl_->cookie; }
 
+namespace {
+std::string forward_fields(const std::vector<std::pair<std::string, std::string>>& fields) {
+    std::string text;
+    for (const auto& [key, value] : fields) text += (text.empty() ? "" : "\t") + key + '=' + value;
+    return text;
+}
+}  // namespace
+
 std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     std::uint32_t id = impl_->next_id++;
     if (impl_->next_id == 0) impl_->next_id = 1;
@@ -205,6 +213,9 @@ std::uint32_t AuthClient::start(const AuthStart& request, Callback callback) {
     append_auth_field_if_any(line, "rip", request.remote_ip);
     if (request.local_port) line += fmt::format("\tlport={}", request.local_port);
     if (request.remote_port) line += fmt::format("\trport={}", request.remote_port);
+    append_auth_field_if_any(line, "real_lip", request.real_local_ip);
+    append_auth_field_if_any(line, "real_rip", request.real_remote_ip);
+    append_auth_field_if_any(line, "forward_fields", forward_fields(request.forwarded));
     append_auth_field_if_any(line, "local_name", request.local_name);
     append_auth_field_if_any(line, "session", request.session);
     append_auth_field_if_any(line, "client_id", request.client_id);

@@ -26,6 +26,8 @@ struct AuthMechanismInfo {
 struct AuthStart {
     std::string mechanism, service;  // service: imap, pop3, submission
     std::string local_ip, remote_ip, local_name, session, client_id, cert_username;
+    std::string real_local_ip, real_remote_ip;                   // behind a proxy: of this connection; empty: as above
+    std::vector<std::pair<std::string, std::string>> forwarded;  // what a trusted proxy wants the databases to know
     std::uint16_t local_port = 0, remote_port = 0;
     bool secured = false, tls = false, valid_client_cert = false;
     std::string tls_exporter, tls_server_end_point;  // channel bindings, raw bytes; empty: there is none

@@ -195,6 +195,7 @@ bool Backend::take_step(ProxyStep step) {
     outcome.kind = step.kind;
     outcome.text = std::move(step.text);
     outcome.log = printable(step.log);
+    outcome.is_guess = step.is_guess;
     finish(std::move(outcome));
     return false;
 }
@@ -227,9 +228,12 @@ void Backend::set_interest() {
     loop_.set_interest(connection_.fd.get(), writes ? Interest::ReadWrite : Interest::Read);
 }
 
+long Backend::seconds_since_start() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(EventLoop::Clock::now() - started_).count();
+}
+
 std::string Backend::when_and_where() const {
-    const auto waited = std::chrono::duration_cast<std::chrono::seconds>(EventLoop::Clock::now() - started_);
-    std::string text = fmt::format("after {} secs", waited.count());
+    std::string text = fmt::format("after {} secs", seconds_since_start());
     if (reconnects_ > 0) text += fmt::format(", {} reconnects", reconnects_);
     if (local_) text += fmt::format(", local={}:{}", local_->address.to_string(), local_->port);
     else if (target_.source) text += ", local=" + target_.source->to_string();
@@ -254,7 +258,8 @@ void Backend::lost(std::string why) {
         retry_ = loop_.after(kRetryAfter, [this] { connect(); });
         return;
     }
-    fail(fmt::format("{} ({}{})", why, had_connected ? "state=" + dialogue_->state() + ", " : "", when_and_where()));
+    if (!had_connected) return fail(fmt::format("{} ({})", why, when_and_where()));
+    fail(fmt::format("{} (state={}, duration={}s)", why, dialogue_->state(), seconds_since_start()));
 }
 
 void Backend::fail(std::string why, bool needs_admin) {

@@ -25,7 +25,7 @@ class BackendTls;
 struct BackendOutcome {
     ProxyStep::Kind kind = ProxyStep::Kind::Failed;  // LoggedIn, Refused or Failed
     std::string text, log;                           // as in ProxyStep; Failed: with times and addresses
-    bool needs_admin = false;
+    bool needs_admin = false, is_guess = false;
     RelayEnd connection = {};      // LoggedIn
     std::string surplus = {};      // LoggedIn: what the server has said behind its answer
     std::uint64_t bytes_sent = 0;  // LoggedIn: to the server
@@ -69,6 +69,7 @@ private:
     void close();
     void close_connection();
     void finish(BackendOutcome outcome);
+    long seconds_since_start() const;
     std::string when_and_where() const;
 
     EventLoop& loop_;

@@ -39,6 +39,11 @@ void LoginClient::authenticate(const std::string& mechanism, std::optional<Secre
     request.local_port = arrival_.local_port;
     request.remote_port = arrival_.remote_port;
     request.session = arrival_.session;
+    if (arrival_.real) {
+        request.real_local_ip = arrival_.real->local.to_string();
+        request.real_remote_ip = arrival_.real->remote.to_string();
+    }
+    request.forwarded = arrival_.forwarded;
     request.secured = is_secured();
     request.tls = is_tls();
     add_tls_facts(request);

@@ -46,6 +46,20 @@ void LoginClient::log_proxy(std::string_view text, LogLevel level) const {
     log_event(line, 0, level);
 }
 
+void LoginClient::take_forwarded(const Forwarded& forwarded) {
+    if (forwarded.empty() || !settings_.is_trusted(arrival_.real_remote())) return;
+    if (!arrival_.real)
+        arrival_.real =
+            std::make_shared<Arrival::Real>(Arrival::Real{arrival_.local, arrival_.remote, arrival_.local_port});
+    arrival_.remote = forwarded.remote.value_or(arrival_.remote);
+    arrival_.local = forwarded.local.value_or(arrival_.local);
+    arrival_.remote_port = forwarded.remote_port.value_or(arrival_.remote_port);
+    arrival_.local_port = forwarded.local_port.value_or(arrival_.local_port);
+    arrival_.proxy_ttl = std::min(forwarded.ttl.value_or(arrival_.proxy_ttl), arrival_.proxy_ttl);
+    if (!forwarded.session.empty()) arrival_.session = forwarded.session;
+    if (!forwarded.fields.empty()) arrival_.forwarded = forwarded.fields;
+}
+
 void LoginClient::start_proxy(const AuthReply& reply) {
     const ProxyDefaults ports = proxy_ports();
     auto target = ProxyTarget::from(reply, {.user = user_,
@@ -53,9 +67,9 @@ void LoginClient::start_proxy(const AuthReply& reply) {
                                             .tls_port = ports.tls_port,
                                             .timeout = settings_.view->time("login_proxy_timeout")});
     state_ = State::Talking;
-    if (!target) return refuse_proxy(target.error(), ProxyTrouble::NeedsAdmin);
+    if (!target) return refuse_proxy(target.error(), ProxyTrouble::Temporary);
     proxy_ = std::make_unique<ProxyTarget>(std::move(*target));
-    const bool is_self = proxy_->address == arrival_.local && proxy_->port == arrival_.local_port;
+    const bool is_self = proxy_->address == arrival_.real_local() && proxy_->port == arrival_.real_local_port();
     if (is_self && proxy_->user == user_) return refuse_proxy("Proxying loops to itself", ProxyTrouble::Temporary);
     if (arrival_.proxy_ttl <= 1)
         return refuse_proxy("TTL reached zero - proxies appear to be looping?", ProxyTrouble::NeedsAdmin);
@@ -87,9 +101,13 @@ void LoginClient::on_backend(BackendOutcome outcome) {
     start_deadline();
     if (outcome.kind == ProxyStep::Kind::Failed)
         return refuse_proxy(outcome.log, outcome.needs_admin ? ProxyTrouble::NeedsAdmin : ProxyTrouble::Temporary);
-    if (settings_.auth_verbose) log_proxy("Login failed: " + outcome.log, LogLevel::Info);
-    log_attempt_failure("proxy dest auth failed");
-    server_.note_failure(*this);
+    log_proxy("Login failed: " + outcome.log, LogLevel::Info);
+    if (outcome.is_guess) {
+        log_event("Aborted login (proxy dest auth failed)");  // fail2ban's filter for Dovecot counts it
+        server_.note_failure(*this);
+    } else {
+        server_.note_waiting(*this);
+    }
     proxy_.reset();
     on_proxy_refused(outcome.text);
     if (state_ != State::Gone) process_input();

@@ -18,8 +18,6 @@ using std::chrono::duration_cast;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// Absolute, from accept: neither the TLS handshake nor a drip of bytes extends it.
-constexpr seconds kLoginTime{60};
 // So much is read and no more; what a client sends beyond waits in the kernel, or in the TLS layer, for whoever reads
 // next.
 constexpr std::size_t kInputLimit = kPendingInputLimit;
@@ -37,12 +35,12 @@ long seconds_since(steady_clock::time_point start) {
 LoginClient::LoginClient(LoginServer& server, Arrival arrival, LoginSettings settings)
     : server_(server), arrival_(std::move(arrival)), settings_(std::move(settings)) {
     // Whoever is on the machine itself cannot be listened to on the way.
-    secured_ = arrival_.local == arrival_.remote || settings_.is_trusted(arrival_.remote);
+    secured_ = arrival_.real_local() == arrival_.real_remote() || settings_.is_trusted(arrival_.real_remote());
     start_deadline();
 }
 
 void LoginClient::start_deadline() {
-    const auto left = kLoginTime - (steady_clock::now() - arrival_.accepted);
+    const auto left = settings_.login_time - (steady_clock::now() - arrival_.accepted);
     deadline_ =
         server_.loop().after(std::max(duration_cast<std::chrono::milliseconds>(left), std::chrono::milliseconds(0)),
                              [this] { on_deadline(); });
@@ -135,8 +133,10 @@ void LoginClient::note_nonsense() { server_.note_failure(*this); }
 
 void LoginClient::on_deadline() {
     if (is_leaving()) return;
-    if (greeted_) send_bye("Disconnected for inactivity.");
-    disconnect("Inactivity");
+    const bool in_login = state_ == State::Authenticating || state_ == State::AwaitsResponse;
+    if (greeted_)
+        send_bye(in_login ? "Disconnected for inactivity during authentication." : "Disconnected for inactivity.");
+    disconnect(in_login ? "Inactivity during authentication" : "Inactivity");
 }
 
 void LoginClient::update_interest() {
@@ -265,6 +265,9 @@ void LoginClient::start_tls() {
     again.tls = Arrival::Tls::AfterStartTls;
     again.accepted = arrival_.accepted;
     again.session = arrival_.session;
+    again.proxy_ttl = arrival_.proxy_ttl;
+    again.real = arrival_.real;
+    again.forwarded = arrival_.forwarded;
     state_ = State::Gone;
     server_.begin_again(*this, std::move(again));
 }
@@ -331,6 +334,8 @@ std::string LoginClient::log_text(std::string_view text, long mail_pid) const {
     fields.mechanism = mechanism_;
     fields.remote_ip = arrival_.remote.to_string();
     fields.local_ip = arrival_.local.to_string();
+    fields.real_remote_ip = arrival_.real_remote().to_string();
+    fields.real_local_ip = arrival_.real_local().to_string();
     fields.local_port = arrival_.local_port;
     fields.remote_port = arrival_.remote_port;
     fields.session = arrival_.session;

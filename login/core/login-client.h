@@ -19,6 +19,7 @@
 #include "lib-net/listen.h"
 #include "lib-net/tls.h"
 #include "login/core/backend.h"
+#include "login/core/forwarded.h"
 #include "login/core/login-log.h"
 #include "login/core/login-settings.h"
 
@@ -35,6 +36,16 @@ struct Arrival {
     std::chrono::steady_clock::time_point accepted;
     std::string session;
     unsigned proxy_ttl = 5;  // how many proxies the login may still pass
+    // The addresses above are those that a proxy has told; these are the connection's own. Null: there is no proxy.
+    struct Real {
+        IpAddress local, remote;
+        std::uint16_t local_port;
+    };
+    std::shared_ptr<const Real> real = {};                            // shared by the clients before and after STARTTLS
+    std::vector<std::pair<std::string, std::string>> forwarded = {};  // for authd: forward_*
+    const IpAddress& real_local() const { return real ? real->local : local; }
+    const IpAddress& real_remote() const { return real ? real->remote : remote; }
+    std::uint16_t real_local_port() const { return real ? real->local_port : local_port; }
 };
 
 // Why a login was refused, for the protocol to say.
@@ -75,7 +86,7 @@ public:
     // Sent away for others (ConnectionLimits), which is mentioned in the log or else counted there.
     enum class Mention { InLog, No };
     void on_too_many(Mention mention);
-    const IpAddress& remote() const { return arrival_.remote; }
+    const IpAddress& remote() const { return arrival_.real_remote(); }
 
 protected:
     // --- what a protocol says ----------------------------------------------------------------------------------------
@@ -137,6 +148,8 @@ protected:
     // An information line with this connection's addresses.
     void log_hint(std::string_view text) const { log_event(text); }
     const Arrival& arrival() const { return arrival_; }
+    // What a proxy says of its client; nothing comes of it unless the proxy is in login_trusted_networks.
+    void take_forwarded(const Forwarded& forwarded);
 
 private:
     enum class State {

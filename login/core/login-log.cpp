@@ -31,6 +31,8 @@ std::optional<std::string> look_up(std::string_view name, const LoginLogFields& 
     }
     if (name == "service") return fields.protocol;
     if (name == "mech") return fields.mechanism;
+    if (name == "real_rip" && !fields.real_remote_ip.empty()) return fields.real_remote_ip;
+    if (name == "real_lip" && !fields.real_local_ip.empty()) return fields.real_local_ip;
     if (name == "rip" || name == "real_rip") return fields.remote_ip;
     if (name == "lip" || name == "real_lip") return fields.local_ip;
     if (name == "lport" || name == "real_lport") return number_or_empty(fields.local_port);

@@ -181,8 +181,8 @@ void LoginServer::begin_again(LoginClient& former, Arrival arrival) {
 LoginSettings LoginServer::settings_for(const Arrival& arrival) {
     SettingFilter filter;
     filter.protocol = protocol_;
-    filter.local = arrival.local;
-    filter.remote = arrival.remote;
+    filter.local = arrival.real_local();
+    filter.remote = arrival.real_remote();
     auto view = base_settings_.view->for_filter(filter);
     return view == base_settings_.view ? base_settings_ : LoginSettings::from(std::move(view));
 }

@@ -1,6 +1,7 @@
 // What a login process needs to know of the settings for one connection.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,10 @@ namespace culver {
 
 enum class TlsPolicy { No, Yes, Required };
 
+// From the accept, as with Dovecot: neither the TLS handshake nor anything a client says extends it. Long enough for
+// somebody who is asked for his password only now.
+inline constexpr std::chrono::seconds kLoginTime{180};
+
 struct LoginSettings {
     std::shared_ptr<const Settings> view;  // shared by every connection with the same filters
     TlsPolicy tls = TlsPolicy::Yes;
@@ -21,6 +26,7 @@ struct LoginSettings {
     bool requires_client_cert = false, takes_username_from_cert = false;
     std::string greeting, log_format, log_format_elements;
     std::vector<IpNetwork> trusted_networks;
+    std::chrono::milliseconds login_time = kLoginTime;
 
     static LoginSettings from(std::shared_ptr<const Settings> view);
     bool is_trusted(const IpAddress& remote) const;

@@ -18,6 +18,8 @@ struct ProxyStep {
     std::string text = {}, log = {};
     // Failed: nothing that waiting would mend.
     bool needs_admin = false;
+    // Refused: for the name or the password.
+    bool is_guess = false;
 };
 
 class ProxyDialogue {

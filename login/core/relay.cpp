@@ -192,7 +192,8 @@ void Relay::end(Ending ending, std::string error) {
     loop_.cancel(again_);
     // A server that closes because the client did has not begun it.
     if (!client_.has_ended || ending == Ending::Closed) ending_ = ending;
-    error_ = std::move(error);
+    // Many close without a word of TLS before: that is no news.
+    if (!client_.has_ended && error.find("unexpected eof") == std::string::npos) error_ = std::move(error);
     for (Half* side : {&client_, &server_}) {
         if (side->tls) side->tls->shutdown();
         if (side->watched) loop_.unwatch(side->fd.get());

@@ -143,6 +143,7 @@ void ImapLoginClient::run(std::string_view line) {
         case PreloginCommand::Name::Login: return login(command);
         case PreloginCommand::Name::Authenticate: return authenticate_command(command);
         case PreloginCommand::Name::Id:
+            take_forwarded(command.forwarded);
             send(id_response(settings().view->string("imap_id_send")) + "\r\n");
             return reply("OK ID completed.");
         case PreloginCommand::Name::Logout:

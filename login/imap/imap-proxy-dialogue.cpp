@@ -83,7 +83,8 @@ ProxyStep ImapProxyDialogue::on_line(std::string_view line) {
     if (line.starts_with("S ") && phase_ == Phase::StartTls) {
         answered("starttls");
         if (starts_with_ignore_case(line, "S OK")) return {.kind = ProxyStep::Kind::StartTls};
-        return failed("Aborting due to remote server: STARTTLS failed: " + std::string(line.substr(2)), false);
+        line.remove_prefix(starts_with_ignore_case(line, "S NO ") ? 5 : 2);
+        return failed("Aborting due to remote server: STARTTLS failed: " + std::string(line), false);
     }
     if (line.starts_with("I ")) {
         answered("id");
@@ -182,7 +183,7 @@ ProxyStep ImapProxyDialogue::send_login() {
         const std::string mechanism = target_.mechanism.empty() ? "PLAIN" : target_.mechanism;
         static constexpr std::string_view kKnown[] = {"PLAIN", "LOGIN", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"};
         if (std::ranges::find(kKnown, mechanism) == std::end(kKnown))
-            return failed("Unsupported SASL mechanism " + mechanism, true);
+            return failed("Unsupported SASL mechanism " + mechanism, false);
         send_authenticate(mechanism);
         return {};
     }
@@ -280,7 +281,8 @@ ProxyStep ImapProxyDialogue::on_login_answer(std::string_view answer) {
     step.log = text;
     // A reason of the backend's own reaches the client; a wrong password looks as it always does.
     const bool has_code = is_no && text.starts_with('[') && text.find(']') != std::string_view::npos;
-    if (has_code && !starts_with_ignore_case(text, "[AUTHENTICATIONFAILED]")) step.text = "NO " + std::string(text);
+    step.is_guess = is_no && (!has_code || starts_with_ignore_case(text, "[AUTHENTICATIONFAILED]"));
+    if (has_code && !step.is_guess) step.text = "NO " + std::string(text);
     else step.text = "NO [AUTHENTICATIONFAILED] Authentication failed.";
     return step;
 }

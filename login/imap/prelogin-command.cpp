@@ -28,15 +28,18 @@ Name command_name(std::string_view name) {
     return Name::Invalid;
 }
 
-// RFC 2971: NIL, or a list of pairs. What the client says about itself is read and forgotten.
-void parse_id(Parser& in) {
+// RFC 2971: NIL, or a list of pairs. What the client says about itself is read and forgotten, but for x-*.
+void parse_id(Parser& in, Forwarded& forwarded) {
     in.space();
     if (in.next_is_list()) {
         in.open_list();
         std::size_t words = 0;
+        std::string key;
         while (in.more()) {
             auto value = in.nstring();
             if (++words > 2 * kIdPairs || (value && value->size() > kIdValueLimit)) in.fail(kError);
+            if (words % 2 == 1) key = value.value_or("");
+            else if (value) forwarded.take(key, *value);
         }
         in.close_list();
     } else if (!in.skip_atom("NIL")) {
@@ -57,7 +60,7 @@ void parse_arguments(PreloginCommand& command, Parser& in) {
             if (in.more()) command.initial_response = std::string(in.space().atom());
             in.end();
             break;
-        case Name::Id: parse_id(in); break;
+        case Name::Id: parse_id(in, command.forwarded); break;
         default: break;  // further arguments are ignored
     }
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "login/core/forwarded.h"
+
 namespace culver {
 
 // Wipes what it holds of passwords when it goes.
@@ -17,6 +19,7 @@ struct PreloginCommand {
     std::string error;                            // Invalid: what to say behind BAD
     std::string user, password;                   // Login
     std::string mechanism;                        // Authenticate, in upper case
+    Forwarded forwarded;                          // Id: what a proxy says of its client, if it is to be believed
     std::optional<std::string> initial_response;  // Authenticate: base64 as it came; "=" is an empty one (RFC 4959)
 
     PreloginCommand() = default;
