@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib-base/counted-fields.h"
 #include "lib-base/log.h"
 
 namespace culver {
@@ -10,11 +11,10 @@ namespace culver {
 // which mail_location never sensibly does.
 std::string UserCache::key_of(const SessionJob& job) {
     std::string key;
-    const auto add = [&](const std::string& part) { key.append(std::to_string(part.size())).append(":").append(part); };
-    for (const std::string* part : {&job.username, &job.home, &job.uid, &job.gid}) add(*part);
+    for (const std::string* part : {&job.username, &job.home, &job.uid, &job.gid}) put_field(key, *part);
     for (const auto& [name, value] : job.overrides) {
-        add(name);
-        add(value);
+        put_field(key, name);
+        put_field(key, value);
     }
     return key;
 }

@@ -1,9 +1,6 @@
 #include "imapd/user-identity.h"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <array>
 
@@ -12,10 +9,6 @@
 
 namespace culver {
 namespace {
-
-constexpr std::chrono::seconds kNamesKept{10};
-constexpr std::size_t kNamesLimit = 10'000;
-constexpr std::size_t kBufferSize = 64 * 1024;
 
 // Fields of a user record that are no settings.
 constexpr std::array kNoSettings = {
@@ -36,46 +29,6 @@ std::string what_to_write(std::string_view what, std::string_view setting) {
 
 }  // namespace
 
-const AccountNames::Entry* AccountNames::fresh(std::unordered_map<std::string, Entry>& table, const std::string& key) {
-    if (table.size() > kNamesLimit) table.clear();
-    const auto found = table.find(key);
-    return found != table.end() && found->second.until > Clock::now() ? &found->second : nullptr;
-}
-
-std::optional<uid_t> AccountNames::uid_of(const std::string& text) {
-    if (auto number = parse_uint32(text)) return number;
-    if (const Entry* known = fresh(uids_, text)) return known->number;
-    passwd buffer{};
-    passwd* found = nullptr;
-    std::string space(kBufferSize, '\0');
-    Entry entry{{}, {}, Clock::now() + kNamesKept};
-    if (::getpwnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found)
-        entry.number = found->pw_uid;
-    return (uids_[text] = entry).number;
-}
-
-std::optional<gid_t> AccountNames::gid_of(const std::string& text) {
-    if (auto number = parse_uint32(text)) return number;
-    if (const Entry* known = fresh(gids_, text)) return known->number;
-    group buffer{};
-    group* found = nullptr;
-    std::string space(kBufferSize, '\0');
-    Entry entry{{}, {}, Clock::now() + kNamesKept};
-    if (::getgrnam_r(text.c_str(), &buffer, space.data(), space.size(), &found) == 0 && found)
-        entry.number = found->gr_gid;
-    return (gids_[text] = entry).number;
-}
-
-std::vector<gid_t> AccountNames::groups_of(const std::string& user, gid_t gid) {
-    const std::string key = user + ":" + std::to_string(gid);
-    if (const Entry* known = fresh(groups_, key)) return known->groups;
-    std::vector<gid_t> groups(1024);
-    int count = static_cast<int>(groups.size());
-    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0) count = 0;
-    groups.resize(static_cast<std::size_t>(count));
-    return (groups_[key] = Entry{{}, groups, Clock::now() + kNamesKept}).groups;
-}
-
 Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& settings, AccountNames& names) {
     UserOnMachine user;
     const auto field_or_setting = [&](std::string_view field, std::string_view setting) {
@@ -88,13 +41,13 @@ Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& set
         return fail(ErrorCode::InvalidArgument,
                     "Couldn't drop privileges: User is missing UID (see mail_uid setting): " +
                         what_to_write("uid", "mail_uid"));
-    const auto uid = names.uid_of(uid_text);
+    const auto uid = names.user(uid_text);
     if (!uid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: uid '{}' is neither a number nor a user of this machine "
                                 "(from the userdb, or mail_uid at {})",
                                 uid_text, settings.origin("mail_uid").to_string()));
-    if (*uid == 0)
+    if (uid->uid == 0)
         return fail(ErrorCode::InvalidArgument,
                     "Invalid settings in userdb: userdb returned 0 as uid: mail is never read "
                     "as root, forward root's mail to an ordinary user");
@@ -102,18 +55,18 @@ Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& set
         return fail(ErrorCode::InvalidArgument,
                     "Couldn't drop privileges: User is missing GID (see mail_gid setting): " +
                         what_to_write("gid", "mail_gid"));
-    const auto gid = names.gid_of(gid_text);
+    const auto gid = names.group(gid_text);
     if (!gid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: gid '{}' is neither a number nor a group of this machine "
                                 "(from the userdb, or mail_gid at {})",
                                 gid_text, settings.origin("mail_gid").to_string()));
-    user.identity.uid = *uid;
+    user.identity.uid = uid->uid;
     user.identity.gid = *gid;
     if (const std::string* name = record.find("system_groups_user"); name && !name->empty())
         user.identity.groups = names.groups_of(*name, *gid);
     for (const std::string& group : settings.words("mail_access_groups"))
-        if (auto number = names.gid_of(group)) user.identity.groups.push_back(*number);
+        if (auto number = names.group(group)) user.identity.groups.push_back(*number);
 
     if (const std::string* home = record.find("home"); home && !home->empty()) {
         user.home = *home;

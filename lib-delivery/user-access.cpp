@@ -4,49 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <mutex>
-#include <unordered_map>
 
 #include "lib-base/text.h"
 #include "lib-config/variables.h"
-#include "lib-service/privileges.h"
+#include "lib-service/account-names.h"
+#include "lib-storage/user-variables.h"
 
 namespace culver {
 namespace {
 
-// Groups that a system user belongs to ("system_groups_user").
-// What /etc/passwd and /etc/group say about a name, remembered for a few seconds: with mail_uid = vmail every delivery
-// asks.
-class KnownNames {
-public:
-    Result<UserEntry> user(const std::string& name) { return find<UserEntry>(users_, name, find_user); }
-    Result<gid_t> group(const std::string& name) { return find<gid_t>(groups_, name, find_group); }
-
-private:
-    template <typename T>
-    using Table = std::unordered_map<std::string, T>;
-
-    template <typename T>
-    Result<T> find(Table<T>& table, const std::string& name, Result<T> (*look_up)(std::string_view)) {
-        std::lock_guard lock(mutex_);
-        const auto now = std::chrono::steady_clock::now();
-        if (now > expires_ || users_.size() + groups_.size() > 1000) {
-            users_.clear();
-            groups_.clear();
-            expires_ = now + std::chrono::seconds(10);
-        }
-        if (auto known = table.find(name); known != table.end()) return known->second;
-        T entry = TRY(look_up(name));
-        return table.emplace(name, std::move(entry)).first->second;
-    }
-
-    std::mutex mutex_;  // guards what follows
-    Table<UserEntry> users_;
-    Table<gid_t> groups_;
-    std::chrono::steady_clock::time_point expires_;
-};
-KnownNames known_names;
+AccountNames known_names;
 
 bool is_about_the_process(std::string_view name) {
     static constexpr std::string_view kNames[] = {
@@ -84,7 +51,7 @@ Result<WorkerIdentity> delivery_identity(const UserRecord& record, const Setting
                     "root: let the userdb (or mail_uid) name another user");
     if (!gid.empty()) identity.gid = TRY(known_names.group(gid));
     if (const std::string* user = record.find("system_groups_user"); user && !user->empty())
-        identity.groups = groups_of(*user, identity.gid);
+        identity.groups = known_names.groups_of(*user, identity.gid);
     std::string access = settings.string("mail_access_groups");
     std::replace(access.begin(), access.end(), ',', ' ');
     for (std::string_view group : split_words(access))
@@ -112,15 +79,7 @@ Status resolve_home(MailUserIdentity& identity, const UserFields& fields) {
     identity.home = field_or(fields, "home", "");
     const std::string& mail_home = identity.settings->string("mail_home");
     if (!identity.home.empty() || mail_home.empty()) return {};
-    UserVariables variables;
-    variables.user = identity.username;
-    variables.uid = identity.uid;
-    variables.gid = identity.gid;
-    variables.service = identity.service;
-    variables.session = identity.session;
-    variables.local_ip = identity.local_ip;
-    variables.remote_ip = identity.remote_ip;
-    auto home = expand_variables(mail_home, variables.lookup());
+    auto home = expand_variables(mail_home, variables_of(identity).lookup());
     if (!home) return fail(ErrorCode::InvalidArgument, "mail_home: " + home.error().detail);
     identity.home = std::move(*home);
     return {};

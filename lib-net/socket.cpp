@@ -96,8 +96,16 @@ Status send_with_fds(int socket, std::string_view bytes, std::span<const int> fd
 Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit) {
     ReceivedMessage result;
     result.bytes.resize(limit);
+    ReceivedInto received = TRY(receive_into(socket, result.bytes));
+    result.bytes.resize(received.size);
+    result.fds = std::move(received.fds);
+    return result;
+}
+
+Result<ReceivedInto> receive_into(int socket, std::span<char> buffer) {
+    ReceivedInto result;
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxDescriptors)];
-    iovec part{.iov_base = result.bytes.data(), .iov_len = limit};
+    iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -121,9 +129,9 @@ Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit) {
             result.fds.emplace_back(fd);
         }
     }
-    result.bytes.resize(static_cast<std::size_t>(n));
+    result.size = static_cast<std::size_t>(n);
     if (message.msg_flags & MSG_TRUNC)
-        return fail(ErrorCode::Limit, "a message of more than " + std::to_string(limit) + " bytes");
+        return fail(ErrorCode::Limit, "a message of more than " + std::to_string(buffer.size()) + " bytes");
     return result;
 }
 

@@ -43,6 +43,13 @@ struct ReceivedMessage {
 // socket has nothing to read. Limit: the message was longer (it is lost, its descriptors are closed).
 Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit);
 
+// The same into the caller's buffer, which is not cleared before.
+struct ReceivedInto {
+    std::size_t size = 0;  // 0: the peer closed
+    std::vector<UniqueFd> fds;
+};
+Result<ReceivedInto> receive_into(int socket, std::span<char> buffer);
+
 Status set_blocking(int fd, Blocking blocking);
 
 }  // namespace culver

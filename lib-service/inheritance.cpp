@@ -85,6 +85,13 @@ void log_to_master(UniqueFd log_socket) {
     });
 }
 
+std::vector<char*> exec_pointers(std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    for (std::string& text : strings) result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
 void keep_on_exec(int fd) { ::fcntl(fd, F_SETFD, 0); }
 
 bool is_sanitized_build() {

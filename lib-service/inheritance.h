@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lib-base/log.h"
 #include "lib-base/result.h"
@@ -36,6 +37,9 @@ LogLevel log_level_from_byte(char byte);
 void log_to_master(UniqueFd log_socket);
 // The socket of log_to_master, for a child; -1 before.
 int service_log_fd();
+
+// The arguments or the environment as execve(2) wants them; good while `strings` stays as it is.
+std::vector<char*> exec_pointers(std::vector<std::string>& strings);
 
 // Makes a descriptor survive the exec of a child; call in the child only.
 void keep_on_exec(int fd);

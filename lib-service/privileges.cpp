@@ -8,12 +8,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "lib-base/text.h"
 #include "lib-service/inheritance.h"
 
 namespace culver {
+namespace {
+constexpr std::size_t kGroupLimit = 65536;  // of Linux, per process
+}
 
 Result<UserEntry> find_user(std::string_view name_or_number) {
     const std::string text(name_or_number);
@@ -31,8 +35,12 @@ Result<UserEntry> find_user(std::string_view name_or_number) {
 std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
     std::vector<gid_t> groups(256);
     int count = static_cast<int>(groups.size());
-    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
-    groups.resize(static_cast<std::size_t>(count));
+    // Too few: `count` says how many there are.
+    while (::getgrouplist(user.c_str(), gid, groups.data(), &count) < 0 && groups.size() < kGroupLimit) {
+        groups.resize(kGroupLimit);
+        count = static_cast<int>(groups.size());
+    }
+    groups.resize(std::min(static_cast<std::size_t>(count), groups.size()));
     std::erase(groups, gid);
     return groups;
 }

@@ -54,13 +54,6 @@ std::vector<std::string> worker_environment(const WorkerStart& start, int channe
     ::_exit(kExitExec);
 }
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    for (std::string& text : strings) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-}
-
 }  // namespace
 
 Result<WorkerProcess> start_worker(const WorkerStart& start) {
@@ -68,8 +61,8 @@ Result<WorkerProcess> start_worker(const WorkerStart& start) {
     TRY(set_blocking(theirs.get(), Blocking::Yes));
     std::vector<std::string> arguments{start.executable, "--worker"};
     std::vector<std::string> environment = worker_environment(start, theirs.get());
-    auto argument_pointers = pointers(arguments);
-    auto environment_pointers = pointers(environment);
+    auto argument_pointers = exec_pointers(arguments);
+    auto environment_pointers = exec_pointers(environment);
     const pid_t pid = ::fork();
     if (pid < 0) return fail_errno("fork");
     if (pid == 0) run_child(start, theirs.get(), argument_pointers.data(), environment_pointers.data());

@@ -1,63 +1,26 @@
 #include "lmtpd/delivery-job.h"
 
-#include "lib-base/text.h"
+#include "lib-base/counted-fields.h"
 
 namespace culver {
-namespace {
-
-void put(std::string& out, std::string_view field) {
-    out.append(std::to_string(field.size())).append(":").append(field);
-}
-
-// Keeps its first error; afterwards every field is empty.
-class Fields {
-public:
-    explicit Fields(std::string_view rest) : rest_(rest) {}
-    std::string_view next() {
-        const auto colon = rest_.substr(0, 12).find(':');
-        const auto size = colon == std::string_view::npos ? std::nullopt : parse_uint32(rest_.substr(0, colon));
-        if (!size || *size > rest_.size() - colon - 1) {
-            ok_ = false;
-            rest_ = {};
-            return {};
-        }
-        const std::string_view field = rest_.substr(colon + 1, *size);
-        rest_.remove_prefix(colon + 1 + *size);
-        return field;
-    }
-    std::uint64_t number() {
-        auto value = parse_uint64(next());
-        ok_ = ok_ && value;
-        return value.value_or(0);
-    }
-    bool ok() const { return ok_; }
-    std::string_view rest() const { return rest_; }
-
-private:
-    std::string_view rest_;
-    bool ok_ = true;
-};
-
-}  // namespace
-
 std::string DeliveryJob::serialize() const {
     std::string out;
     out.reserve(1024);
-    put(out, std::to_string(id));
+    put_field(out, id);
     for (const std::string* field :
          {&username, &local_ip, &remote_ip, &session, &sender, &recipient, &mailbox, &prepend})
-        put(out, *field);
-    put(out, in_file ? "1" : "0");
-    put(out, std::to_string(fields.size()));
+        put_field(out, *field);
+    put_field(out, in_file ? "1" : "0");
+    put_field(out, fields.size());
     for (const auto& [name, value] : fields) {
-        put(out, name);
-        put(out, value);
+        put_field(out, name);
+        put_field(out, value);
     }
     return out;
 }
 
 Result<DeliveryJob::Parsed> DeliveryJob::deserialize(std::string_view packet) {
-    Fields in(packet);
+    FieldReader in(packet);
     Parsed parsed;
     DeliveryJob& job = parsed.job;
     job.id = in.number();
@@ -76,14 +39,14 @@ Result<DeliveryJob::Parsed> DeliveryJob::deserialize(std::string_view packet) {
 
 std::string DeliveryAnswer::serialize() const {
     std::string out;
-    put(out, std::to_string(id));
-    put(out, saved ? "1" : "0");
-    put(out, std::to_string(static_cast<unsigned>(error)));
+    put_field(out, id);
+    put_field(out, saved ? "1" : "0");
+    put_field(out, static_cast<std::uint64_t>(error));
     return out;
 }
 
 Result<DeliveryAnswer> DeliveryAnswer::deserialize(std::string_view packet) {
-    Fields in(packet);
+    FieldReader in(packet);
     DeliveryAnswer answer;
     answer.id = in.number();
     answer.saved = in.next() == "1";

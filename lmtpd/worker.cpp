@@ -3,8 +3,6 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -12,6 +10,7 @@
 
 #include "lib-base/log.h"
 #include "lib-delivery/delivery.h"
+#include "lib-net/socket.h"
 #include "lmtpd/delivery-job.h"
 #include "lmtpd/front-message.h"
 #include "lmtpd/user-cache.h"
@@ -21,35 +20,6 @@ namespace {
 
 constexpr unsigned kThreads = 16;  // deliveries at once
 constexpr std::size_t kKeepUsers = 200;
-
-struct Packet {
-    std::string_view bytes;
-    UniqueFd file;
-};
-
-// Receives one packet; an empty one means that the front closed the channel.
-Result<Packet> receive_packet(int fd, std::vector<char>& buffer) {
-    iovec part{buffer.data(), buffer.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    ssize_t n;
-    do n = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return fail_errno("recvmsg(delivery)");
-    Packet packet{{buffer.data(), static_cast<std::size_t>(n)}, {}};
-    for (cmsghdr* part_header = CMSG_FIRSTHDR(&header); part_header; part_header = CMSG_NXTHDR(&header, part_header)) {
-        if (part_header->cmsg_level != SOL_SOCKET || part_header->cmsg_type != SCM_RIGHTS) continue;
-        int file;
-        std::memcpy(&file, CMSG_DATA(part_header), sizeof file);
-        packet.file.reset(file);
-    }
-    if (header.msg_flags & MSG_TRUNC) return fail(ErrorCode::Limit, "a delivery job is too large");
-    return packet;
-}
 
 // The threads that serve one channel. The kernel hands each packet to one of those that wait, so no thread reads for
 // others; one more is started when the last idle one takes a job. Shared by its threads; ends when they have ended.
@@ -86,21 +56,22 @@ private:
     void serve() {
         std::vector<char> buffer(kInlineMessage + kJobLimit);
         for (;;) {
-            auto packet = receive_packet(fd_.get(), buffer);
-            if (packet && packet->bytes.empty()) return;
+            auto packet = receive_into(fd_.get(), buffer);
+            if (packet && packet->size == 0) return;  // the front closed the channel
             if (!packet) {
                 log_error("Delivery: " + packet.error().detail);
                 ::shutdown(fd_.get(), SHUT_RDWR);  // the front drops the channel and answers its clients
                 return;
             }
             if (--idle_ == 0 && threads_ < kThreads) add_thread();
-            auto parsed = DeliveryJob::deserialize(packet->bytes);
+            auto parsed = DeliveryJob::deserialize({buffer.data(), packet->size});
             if (!parsed) {
                 log_error("Delivery: " + parsed.error().detail);
                 ::shutdown(fd_.get(), SHUT_RDWR);
                 return;
             }
-            const std::string answer = run(parsed->job, parsed->message, packet->file.get()).serialize();
+            const int file = packet->fds.empty() ? -1 : packet->fds[0].get();
+            const std::string answer = run(parsed->job, parsed->message, file).serialize();
             ++idle_;
             ::send(fd_.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
         }

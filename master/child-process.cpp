@@ -31,13 +31,6 @@ std::vector<std::string> child_environment(const ChildStart& start, int control_
     return environment;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    for (std::string& text : strings) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-}
-
 void connect_standard_streams(int error_fd) {
     const int null = ::open("/dev/null", O_RDWR);
     ::dup2(null, 0);
@@ -85,8 +78,8 @@ Result<ChildProcess> start_child(const ChildStart& start) {
     const UniqueFd kept = TRY(list_kept_workers(start));
     std::vector<std::string> arguments = start.command;
     std::vector<std::string> environment = child_environment(start, theirs.get(), kept.get());
-    auto argument_pointers = pointers(arguments);
-    auto environment_pointers = pointers(environment);
+    auto argument_pointers = exec_pointers(arguments);
+    auto environment_pointers = exec_pointers(environment);
     const pid_t pid = ::fork();
     if (pid < 0) return fail_errno("fork");
     if (pid == 0) run_child(start, theirs.get(), kept.get(), argument_pointers.data(), environment_pointers.data());

@@ -11,6 +11,7 @@
 
 #include "lib-base/log.h"
 #include "lib-config/load.h"
+#include "lib-service/inheritance.h"
 #include "lib-service/master-control.h"
 #include "lib-service/worker-process.h"
 #include "master/base-directory.h"
@@ -38,10 +39,7 @@ int run_sibling(const std::string& name, std::vector<std::string> arguments) {
         if (::access(beside.c_str(), X_OK) == 0) path = beside;
     }
     arguments.insert(arguments.begin(), name);
-    std::vector<char*> pointers;
-    for (std::string& argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    ::execv(path.c_str(), pointers.data());
+    ::execv(path.c_str(), exec_pointers(arguments).data());
     return complain(fmt::format("execv({}) failed: {}", path, std::strerror(errno)), 84);
 }
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "lib-base/log.h"
-#include "lib-config/variables.h"
 #include "lib-storage/list/list-pattern.h"
+#include "lib-storage/user-variables.h"
 
 namespace culver {
 
@@ -19,16 +19,7 @@ std::unexpected<Error> configuration_error(std::string text) {
 Result<MailLocation> locate(const MailUserIdentity& identity, const std::string& own_location) {
     const std::string& text = own_location.empty() ? identity.settings->string("mail_location") : own_location;
     if (text.empty()) return detect_mail_location(identity.home);
-    UserVariables variables;
-    variables.user = identity.username;
-    variables.home = identity.home;
-    variables.uid = identity.uid;
-    variables.gid = identity.gid;
-    variables.service = identity.service;
-    variables.local_ip = identity.local_ip;
-    variables.remote_ip = identity.remote_ip;
-    variables.session = identity.session;
-    return parse_mail_location(TRY(expand_variables(text, variables.lookup())), identity.home);
+    return parse_mail_location(TRY(expand_variables(text, variables_of(identity).lookup())), identity.home);
 }
 
 // The implicit namespace of a configuration that has none.
