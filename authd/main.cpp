@@ -19,6 +19,7 @@
 using namespace culver;
 
 namespace {
+constexpr int kFatal = 89;  // exit status: the log says why
 constexpr std::chrono::seconds kFinishing{1};
 // How long a successor waits for the logins that are under way here.
 constexpr std::chrono::seconds kRetirePatience{3};
@@ -37,6 +38,7 @@ bool penalties_wanted(const Settings& settings) {
         return listener.name == "anvil-auth-penalty" && listener.mode == 0;
     });
 }
+
 void leave_when_idle(EventLoop& loop, AuthServer& server, EventLoop::Clock::time_point latest) {
     const bool late = EventLoop::Clock::now() >= latest;
     if (!late && server.has_logins())
@@ -44,6 +46,41 @@ void leave_when_idle(EventLoop& loop, AuthServer& server, EventLoop::Clock::time
             loop.after(kRetirePause, [&loop, &server, latest] { leave_when_idle(loop, server, latest); }));
     server.fail_attempts();
     loop.stop();
+}
+
+// What the master, its settings and new clients want of the server from now on.
+void follow(Service& self, AuthServer& server, const Settings& settings) {
+    server.limit_connections(connection_limit(settings), [&self](bool full) { self.pause_listeners(full); });
+    self.watch_listeners([&server](InheritedListener& listener) {
+        server.accept_from(listener.fd.get(), auth_protocol_of(listener.name));
+    });
+    self.on_reload([&self, &server] {
+        auto fresh = self.settings();
+        set_log_debug(fresh->boolean("auth_debug"));
+        server.want_penalties(penalties_wanted(*fresh));
+        if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
+            log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
+    });
+    self.on_retire(
+        [&self, &server] { leave_when_idle(self.loop(), server, EventLoop::Clock::now() + kRetirePatience); });
+}
+
+// Only root's process can make another supervisor: the master starts auth again. New clients wait in the listeners'
+// queues meanwhile; what can still be finished is.
+void end_with_supervisor(Service& self, AuthServer& server, HelperProcesses& helpers) {
+    helpers.on_supervisor_lost(self.loop(), [&self, &server] {
+        log_error("the supervisor of auth's helper processes has died; auth ends, to be started again");
+        self.pause_listeners(true);
+        self.loop().after(kFinishing, [&server] {
+            server.fail_attempts();
+            std::_Exit(0);  // without waiting for threads that may hang in a helper's place
+        });
+    });
+}
+
+int refuse(const Error& error) {
+    log_line(LogLevel::Fatal, error.detail);
+    return kFatal;
 }
 }  // namespace
 
@@ -53,7 +90,7 @@ int main() {
     auto service = Service::take_over("");
     if (!service) {
         std::fprintf(stderr, "auth: Fatal: %s (auth is started by dovecot)\n", service.error().detail.c_str());
-        return 89;
+        return kFatal;
     }
     Service& self = **service;
     PasswdFileRegistry files;
@@ -62,47 +99,20 @@ int main() {
     const std::size_t at_once = AuthSettings::from(*settings).worker_count;
     auto helpers = HelperProcesses::start(
         {pam_helpers(become_worker(*settings), at_once), program_helpers(become_auth_user(*settings), at_once)});
-    if (!helpers) {
-        log_line(LogLevel::Fatal, helpers.error().detail);
-        return 89;
-    }
+    if (!helpers) return refuse(helpers.error());
     PamWorkers pam(**helpers, 0);
     HelperProgramRunner programs(**helpers, 1);
     LdapRegistry ldap;
     DriverContext context{&files, &pam, &programs, &ldap};
     AuthServer server(self.loop(), context);
     set_log_debug(settings->boolean("auth_debug"));
-    if (auto used = server.use_settings(AuthSettings::from(*settings), service_auth_settings(*settings)); !used) {
-        log_line(LogLevel::Fatal, used.error().detail);
-        return 89;
-    }
+    if (auto used = server.use_settings(AuthSettings::from(*settings), service_auth_settings(*settings)); !used)
+        return refuse(used.error());
     server.want_penalties(penalties_wanted(*settings));
     // After the configuration files of the databases were read, which only root may read.
-    if (auto dropped = self.drop_privileges(); !dropped) {
-        log_line(LogLevel::Fatal, dropped.error().detail);
-        return 89;
-    }
-    server.limit_connections(connection_limit(*settings), [&](bool full) { self.pause_listeners(full); });
-    self.watch_listeners(
-        [&](InheritedListener& listener) { server.accept_from(listener.fd.get(), auth_protocol_of(listener.name)); });
-    self.on_reload([&] {
-        auto fresh = self.settings();
-        set_log_debug(fresh->boolean("auth_debug"));
-        server.want_penalties(penalties_wanted(*fresh));
-        if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
-            log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
-    });
-    self.on_retire([&] { leave_when_idle(self.loop(), server, EventLoop::Clock::now() + kRetirePatience); });
-    // Only root's process can make another supervisor: the master starts auth again. New clients wait in the listeners'
-    // queues meanwhile; what can still be finished is.
-    (*helpers)->on_supervisor_lost(self.loop(), [&] {
-        log_error("the supervisor of auth's helper processes has died; auth ends, to be started again");
-        self.pause_listeners(true);
-        self.loop().after(kFinishing, [&server] {
-            server.fail_attempts();
-            std::_Exit(0);  // without waiting for threads that may hang in a helper's place
-        });
-    });
+    if (auto dropped = self.drop_privileges(); !dropped) return refuse(dropped.error());
+    follow(self, server, *settings);
+    end_with_supervisor(self, server, **helpers);
     const int code = self.run();
     (*helpers)->stop();
     return code;

@@ -168,6 +168,33 @@ void MasterConnection::look_up_user(const LookupPtr& lookup, std::function<void(
                                               });
 }
 
+namespace {
+std::string pass_reply(const auto& lookup) {
+    const Credentials& credentials = lookup.credentials;
+    std::string failure = fmt::format("FAIL\t{}", lookup.id);
+    switch (credentials.result) {
+        case AuthResult::Ok: {
+            // Neither a password nor the word that there is none: the database is wrong.
+            if (credentials.lacks_password) return failure;
+            if (!is_decodable(credentials.password)) break;
+            std::string reply = fmt::format("PASS\t{}", lookup.id);
+            append_auth_field(reply, "user", lookup.auth.user);
+            lookup.auth.fields.append_to(reply);
+            return reply;
+        }
+        case AuthResult::UnknownUser:
+        case AuthResult::Disabled:
+        case AuthResult::Expired: return fmt::format("NOTFOUND\t{}", lookup.id);
+        case AuthResult::NoCredentials: break;
+        default:
+            if (!credentials.unsupported) return failure;
+            break;
+    }
+    append_auth_field(failure, "reason", kNoLookups);
+    return failure;
+}
+}  // namespace
+
 void MasterConnection::handle_pass(std::string_view line) {
     LookupPtr lookup = parse_lookup(line);
     if (!lookup) return;
@@ -178,36 +205,7 @@ void MasterConnection::handle_pass(std::string_view line) {
         return lines_->write(fmt::format("FAIL\t{}\n", lookup->id));
     }
     auto done = [&server = server_, number = number_, lookup] {
-        MasterConnection* self = server.master(number);
-        if (!self) return;
-        std::string reply;
-        switch (lookup->credentials.result) {
-            case AuthResult::Ok: {
-                // Neither a password nor the word that there is none: the database is wrong.
-                if (lookup->credentials.lacks_password) {
-                    reply = fmt::format("FAIL\t{}", lookup->id);
-                    break;
-                }
-                if (!is_decodable(lookup->credentials.password)) {
-                    reply = fmt::format("FAIL\t{}", lookup->id);
-                    append_auth_field(reply, "reason", kNoLookups);
-                    break;
-                }
-                reply = fmt::format("PASS\t{}", lookup->id);
-                append_auth_field(reply, "user", lookup->auth.user);
-                lookup->auth.fields.append_to(reply);
-                break;
-            }
-            case AuthResult::UnknownUser:
-            case AuthResult::Disabled:
-            case AuthResult::Expired: reply = fmt::format("NOTFOUND\t{}", lookup->id); break;
-            default:
-                reply = fmt::format("FAIL\t{}", lookup->id);
-                if (lookup->credentials.unsupported || lookup->credentials.result == AuthResult::NoCredentials)
-                    append_auth_field(reply, "reason", kNoLookups);
-                break;
-        }
-        self->write(reply + '\n');
+        if (MasterConnection* self = server.master(number)) self->write(pass_reply(*lookup) + '\n');
     };
     auto walk = lookup->engine->start_lookup(lookup->auth);
     walk_on<AuthEngine::Walk, AuthResult>(lookup, walk, [lookup, walk, done](AuthResult result) {
@@ -286,6 +284,26 @@ void MasterConnection::handle_penalty(std::string_view line) {
     lines_->write(out + fmt::format("DONE\t{}\t\n", *id));
 }
 
+namespace {
+std::string request_reply(const auto& lookup) {
+    const AuthRequest& auth = lookup.auth;
+    if (lookup.user.kind == UserResult::Kind::InternalFailure) return fmt::format("FAIL\t{}", lookup.id);
+    if (lookup.user.kind == UserResult::Kind::NotFound) {
+        log_error(
+            fmt::format("{}({}): user not found from any userdbs", to_lower(auth.mechanism), auth.log_identity()));
+        return fmt::format("NOTFOUND\t{}", lookup.id);
+    }
+    std::string reply = fmt::format("USER\t{}\t{}", lookup.id, tab_escape(auth.user));
+    auth.userdb_fields.append_to(reply);
+    if (!auth.master_user.empty()) append_auth_field(reply, "master_user", auth.master_user);
+    append_auth_field(reply, "auth_mech", auth.mechanism);
+    // Who proved himself, if that is not the name of the mailbox.
+    if (!auth.master_user.empty()) append_auth_field(reply, "auth_user", auth.master_user);
+    else if (auth.original_user != auth.user) append_auth_field(reply, "auth_user", auth.original_user);
+    return reply;
+}
+}  // namespace
+
 void MasterConnection::handle_request(std::string_view line) {
     auto fields = split(line, '\t');
     if (fields.size() < 5) return cut_off("REQUEST with missing parameters");
@@ -306,29 +324,9 @@ void MasterConnection::handle_request(std::string_view line) {
     lookup->auth = std::move(picked.login->auth);
     lookup->auth.session_pid = session_pid;
     lookup->engine = picked.login->engine;
-    auto done = [&server = server_, number = number_, lookup] {
-        MasterConnection* self = server.master(number);
-        if (!self) return;
-        std::string reply;
-        if (lookup->user.kind == UserResult::Kind::Found) {
-            reply = fmt::format("USER\t{}\t{}", lookup->id, tab_escape(lookup->auth.user));
-            lookup->auth.userdb_fields.append_to(reply);
-            if (!lookup->auth.master_user.empty()) append_auth_field(reply, "master_user", lookup->auth.master_user);
-            append_auth_field(reply, "auth_mech", lookup->auth.mechanism);
-            // Who proved himself, if that is not the name of the mailbox.
-            const AuthRequest& auth = lookup->auth;
-            if (!auth.master_user.empty()) append_auth_field(reply, "auth_user", auth.master_user);
-            else if (auth.original_user != auth.user) append_auth_field(reply, "auth_user", auth.original_user);
-        } else if (lookup->user.kind == UserResult::Kind::NotFound) {
-            log_error(fmt::format("{}({}): user not found from any userdbs", to_lower(lookup->auth.mechanism),
-                                  lookup->auth.log_identity()));
-            reply = fmt::format("NOTFOUND\t{}", lookup->id);
-        } else {
-            reply = fmt::format("FAIL\t{}", lookup->id);
-        }
-        self->write(reply + '\n');
-    };
-    look_up_user(lookup, done);
+    look_up_user(lookup, [&server = server_, number = number_, lookup] {
+        if (MasterConnection* self = server.master(number)) self->write(request_reply(*lookup) + '\n');
+    });
 }
 
 }  // namespace culver

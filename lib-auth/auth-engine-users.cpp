@@ -91,21 +91,36 @@ std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, UserChai
     return UserResult{chain.internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
 }
 
+namespace {
+// A field of default_fields or override_fields.
+void add_template(const auto& entry, const AuthRequest& request, AuthFields& fields, const std::string& field) {
+    std::size_t equals = field.find('=');
+    std::string_view key = std::string_view(field).substr(0, equals);
+    if (equals == field.npos) return set_field(fields, key, "", false);
+    auto value = expand_for_request(std::string_view(field).substr(equals + 1), request);
+    if (value && key == "uid") value = resolve_uid(*value);
+    if (value && key == "gid") value = resolve_gid(*value);
+    if (value) return set_field(fields, key, *value, true);
+    log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
+}
+
+// The passdbs' fields, which are there already, may stand in this one's templates.
+void take_fields(const auto& entry, AuthRequest& request, const UserDbReply& reply) {
+    AuthFields& fields = request.userdb_fields;
+    for (const std::string& field : entry.default_fields) add_template(entry, request, fields, field);
+    for (const AuthField& field : reply.fields) {
+        if (field.key == "user") request.user = field.value;
+        else if (field.key == "userdb_import") import_fields(fields, field.value);
+        else set_field(fields, field.key, field.value, field.has_value);
+    }
+    for (const std::string& field : entry.override_fields) add_template(entry, request, fields, field);
+}
+}  // namespace
+
 // One userdb: its fields into the request if it knows the user.
 std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry, AuthRequest& request, UserChain& chain,
                                                        Pace& pace) const {
     using Kind = UserResult::Kind;
-    auto add_template = [&](AuthFields& fields, const std::string& field) {
-        std::size_t equals = field.find('=');
-        std::string_view key = std::string_view(field).substr(0, equals);
-        if (equals == field.npos) return set_field(fields, key, "", false);
-        auto value = expand_for_request(std::string_view(field).substr(equals + 1), request);
-        if (value && key == "uid") value = resolve_uid(*value);
-        if (value && key == "gid") value = resolve_gid(*value);
-        if (value) return set_field(fields, key, *value, true);
-        log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
-    };
-    // The passdbs' fields may stand in this one's templates.
     if (entry.database->needs_existence_check() && !request.passdb_succeeded) {
         if (!chain.exists) chain.exists = check_existence(request, chain, pace);
         if (!chain.exists) return std::nullopt;
@@ -137,14 +152,7 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
         if (entry.verbose) log_info(fmt::format("{}({}): unknown user", entry.driver, request.log_identity()));
         return Kind::NotFound;
     }
-    AuthFields& fields = request.userdb_fields;
-    for (const std::string& field : entry.default_fields) add_template(fields, field);
-    for (const AuthField& field : reply->fields) {
-        if (field.key == "user") request.user = field.value;
-        else if (field.key == "userdb_import") import_fields(fields, field.value);
-        else set_field(fields, field.key, field.value, field.has_value);
-    }
-    for (const std::string& field : entry.override_fields) add_template(fields, field);
+    take_fields(entry, request, *reply);
     return Kind::Found;
 }
 

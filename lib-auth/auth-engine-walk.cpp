@@ -26,6 +26,34 @@ void restore_fields(AuthRequest& request, const auto& chain) {
     request.userdb_fields = chain.userdb_fields;
     request.has_userdb_fields = chain.has_userdb_fields;
 }
+
+ResultRule rule_for(const auto& entry, AuthResult result) {
+    switch (result) {
+        case AuthResult::Ok: return entry.success;
+        case AuthResult::GoOn: return ResultRule::Continue;
+        case AuthResult::InternalFailure: return entry.internal;
+        default: return entry.failure;
+    }
+}
+
+// No database is left to be asked: what the last answer and those before it come to.
+AuthResult end_of_chain(const auto& entry, AuthRequest& request, const auto& chain, AuthResult result,
+                        const std::string& message) {
+    if (result == AuthResult::GoOn) {
+        log_error(fmt::format("{}({}): Last passdb had noauthenticate field, cannot authenticate user", entry.driver,
+                              request.log_identity()));
+        request.trail.remark("and no database behind it");
+        return AuthResult::InternalFailure;
+    }
+    if (chain.succeeded) return AuthResult::Ok;
+    if (chain.internal_failure) return AuthResult::InternalFailure;
+    if (result != AuthResult::Ok) {
+        if (!message.empty()) request.fields.set("reason", message);
+        return result;
+    }
+    request.trail.remark("but by result_success of the last database nobody is let in");
+    return AuthResult::RuledOut;
+}
 }  // namespace
 
 // Moves to the next database that is to be asked, from a place on; false if there is none.
@@ -102,10 +130,7 @@ std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthReques
         return result;
     }
     const bool proven = result == AuthResult::Ok;
-    ResultRule rule = proven                                  ? entry.success
-                      : result == AuthResult::GoOn            ? ResultRule::Continue
-                      : result == AuthResult::InternalFailure ? entry.internal
-                                                              : entry.failure;
+    const ResultRule rule = rule_for(entry, result);
     bool goes_on = rule == ResultRule::Continue || rule == ResultRule::ContinueOk || rule == ResultRule::ContinueFail;
     if (rule == ResultRule::ReturnOk || rule == ResultRule::ContinueOk) chain.succeeded = true;
     if (rule == ResultRule::ReturnFail || rule == ResultRule::ContinueFail) chain.succeeded = false;
@@ -133,20 +158,7 @@ std::optional<AuthResult> AuthEngine::judge(const PassDbEntry& entry, AuthReques
         if (result == AuthResult::InternalFailure) chain.internal_failure = true;
         return std::nullopt;
     }
-    if (result == AuthResult::GoOn) {
-        log_error(fmt::format("{}({}): Last passdb had noauthenticate field, cannot authenticate user", entry.driver,
-                              request.log_identity()));
-        request.trail.remark("and no database behind it");
-        return AuthResult::InternalFailure;
-    }
-    if (chain.succeeded) return AuthResult::Ok;
-    if (chain.internal_failure) return AuthResult::InternalFailure;
-    if (!proven) {
-        if (!message.empty()) request.fields.set("reason", message);
-        return result;
-    }
-    request.trail.remark("but by result_success of the last database nobody is let in");
-    return AuthResult::RuledOut;
+    return end_of_chain(entry, request, chain, result, message);
 }
 
 // A master passdb has the credentials of the master user; what its rules want comes when he has proven himself.

@@ -153,6 +153,8 @@ private:
     // lib-auth/app-passwords/app-password-walk.cpp
     enum class AppPasswordStep { NotOne, Paused, Decided };
     AppPasswordStep try_app_password(Walk& walk, AuthResult& result) const;
+    std::optional<AppPasswordStep> match_app_password(Walk& walk, AuthResult& result) const;
+    std::optional<AppPasswordStep> allow_app_password(Walk& walk, AuthResult& result) const;
     std::optional<AuthResult> ask_without_password(Walk& walk) const;
     // The right main password (or a proof of it) where an app password is needed: refused, with words for the client.
     AuthResult insist_on_app_password(AuthRequest& request, AuthResult result) const;

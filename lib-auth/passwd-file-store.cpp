@@ -38,7 +38,27 @@ struct TemporaryFile {
     ~TemporaryFile() {
         if (!path.empty()) ::unlink(path.c_str());
     }
+    // An empty one in the folder of `real`, with its owner, group and mode.
+    Status create_beside(const std::string& real, const struct stat& like, UniqueFd& out);
 };
+
+Status TemporaryFile::create_beside(const std::string& real, const struct stat& like, UniqueFd& out) {
+    std::string name = fmt::format("{}.upgrade.{}", real, hex_encode(random_bytes(6)));
+    out = UniqueFd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!out) return fail(no_right(errno, fmt::format("creating a file beside {}", real), real));
+    path = std::move(name);
+    struct stat made {};
+    ::fstat(out.get(), &made);
+    const uid_t owner = made.st_uid == like.st_uid ? static_cast<uid_t>(-1) : like.st_uid;
+    const bool owned =
+        (made.st_uid == like.st_uid && made.st_gid == like.st_gid) || ::fchown(out.get(), owner, like.st_gid) == 0;
+    if (!owned)
+        return fail(
+            no_right(errno, fmt::format("keeping the owner {}:{} of {}", like.st_uid, like.st_gid, real), real));
+    if (::fchmod(out.get(), like.st_mode & 07777) != 0)
+        return fail(no_right(errno, "keeping the mode of " + real, real));
+    return {};
+}
 }  // namespace
 
 std::optional<std::string> with_new_password(std::string_view text, std::string_view user, std::string_view fresh,
@@ -89,23 +109,9 @@ Status store_in_passwd_file(const std::string& path, std::string_view user, std:
     ::explicit_bzero(text.data(), text.size());
     if (!changed) return fail(ErrorCode::InUse, fmt::format("the line of {} in {} has changed", user, real));
 
-    TemporaryFile temporary{fmt::format("{}.upgrade.{}", real, hex_encode(random_bytes(6)))};
-    UniqueFd out(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!out) {
-        int error = errno;
-        temporary.path.clear();
-        return fail(no_right(error, fmt::format("creating a file beside {}", real), real));
-    }
-    struct stat made {};
-    ::fstat(out.get(), &made);
-    bool owned =
-        (made.st_uid == before.st_uid && made.st_gid == before.st_gid) ||
-        ::fchown(out.get(), made.st_uid == before.st_uid ? static_cast<uid_t>(-1) : before.st_uid, before.st_gid) == 0;
-    if (!owned)
-        return fail(
-            no_right(errno, fmt::format("keeping the owner {}:{} of {}", before.st_uid, before.st_gid, real), real));
-    if (::fchmod(out.get(), before.st_mode & 07777) != 0)
-        return fail(no_right(errno, "keeping the mode of " + real, real));
+    UniqueFd out;
+    TemporaryFile temporary;
+    TRY(temporary.create_beside(real, before, out));
     TRY(write_all(out.get(), *changed, temporary.path));
     ::explicit_bzero(changed->data(), changed->size());
     if (::fsync(out.get()) != 0) return fail_errno(fmt::format("fsync({})", temporary.path));

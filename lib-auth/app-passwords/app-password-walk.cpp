@@ -10,6 +10,7 @@
 namespace culver {
 
 namespace {
+const std::string kLane = "app-passwords";
 constexpr std::string_view kNeeded = "An app password is needed for this account, not its main password.";
 
 std::string label(const AppPassword& row) { return fmt::format("\"{}\" (id {})", row.name, row.id); }
@@ -51,65 +52,77 @@ std::optional<AuthResult> AuthEngine::ask_without_password(Walk& walk) const {
     return AuthResult::InternalFailure;
 }
 
-AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, AuthResult& result) const {
+// Looks for the password among the user's rows. Nothing: it is one of them.
+std::optional<AuthEngine::AppPasswordStep> AuthEngine::match_app_password(Walk& walk, AuthResult& result) const {
     using State = Walk::AppPasswordState;
     AuthRequest& request = walk.request;
-    static const std::string kLane = "app-passwords";
-    if (walk.app_state == State::NotOne) return AppPasswordStep::NotOne;
-    if (walk.app_state == State::Untried) {
-        auto letters = app_passwords_ && proves_the_password(request.mechanism)
-                           ? app_password_letters(walk.password.reveal())
-                           : std::nullopt;
-        if (!letters) {
-            walk.app_state = State::NotOne;
-            return AppPasswordStep::NotOne;
-        }
-        const bool may_wait = walk.pace.limit == Work::Blocking;
-        walk.pace.has_waited = may_wait;
-        auto rows =
-            app_passwords_->of_user(request.user, may_wait ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
-        if (!rows) {
-            app_passwords_->complain(rows.error());
-            request.trail.add("app passwords", "could not be asked");
-            result = AuthResult::InternalFailure;
-            return AppPasswordStep::Decided;
-        }
-        if (!*rows) {
-            (void)walk.pace.admits(Work::Blocking, kLane);
-            return AppPasswordStep::Paused;
-        }
-        const AppPassword* row = find_app_password(***rows, *letters);
-        walk.app_state = row ? State::Matched : State::NotOne;
-        if (!row) return AppPasswordStep::NotOne;
-        walk.app_password = *row;
+    walk.app_state = State::NotOne;
+    if (!app_passwords_ || !proves_the_password(request.mechanism)) return AppPasswordStep::NotOne;
+    auto letters = app_password_letters(walk.password.reveal());
+    if (!letters) return AppPasswordStep::NotOne;
+    const bool may_wait = walk.pace.limit == Work::Blocking;
+    walk.pace.has_waited = may_wait;
+    auto rows =
+        app_passwords_->of_user(request.user, may_wait ? AppPasswords::Blocking::Yes : AppPasswords::Blocking::No);
+    if (!rows) {
+        walk.app_state = State::Untried;
+        app_passwords_->complain(rows.error());
+        request.trail.add("app passwords", "could not be asked");
+        result = AuthResult::InternalFailure;
+        return AppPasswordStep::Decided;
     }
-    const AppPassword& row = walk.app_password;
-    const std::int64_t now = std::time(nullptr);
-    if (walk.app_state == State::Matched && !walk.account) {
-        if (std::string why = refusal_of(row, request.service, request.remote_ip, now); !why.empty()) {
-            log_info(fmt::format("app-password({}): {} {}", request.log_identity(), label(row), why));
-            request.trail.add("app password " + label(row), why);
+    if (!*rows) {
+        walk.app_state = State::Untried;
+        (void)walk.pace.admits(Work::Blocking, kLane);
+        return AppPasswordStep::Paused;
+    }
+    const AppPassword* row = find_app_password(***rows, *letters);
+    if (!row) return AppPasswordStep::NotOne;
+    walk.app_state = State::Matched;
+    walk.app_password = *row;
+    return std::nullopt;
+}
+
+// Whether the row that matched serves this login, and its user is still let in. Nothing: so it is.
+std::optional<AuthEngine::AppPasswordStep> AuthEngine::allow_app_password(Walk& walk, AuthResult& result) const {
+    AuthRequest& request = walk.request;
+    const std::string name = label(walk.app_password);
+    if (!walk.account) {
+        std::string why = refusal_of(walk.app_password, request.service, request.remote_ip, std::time(nullptr));
+        if (!why.empty()) {
+            log_info(fmt::format("app-password({}): {} {}", request.log_identity(), name, why));
+            request.trail.add("app password " + name, why);
             result = AuthResult::Mismatch;
             return AppPasswordStep::Decided;
         }
-        request.trail.add("app password " + label(row), "matched");
+        request.trail.add("app password " + name, "matched");
     }
-    if (walk.app_state == State::Matched) {
-        auto answer = ask_without_password(walk);
-        if (!answer) return AppPasswordStep::Paused;
-        result = *answer;
-        if (result != AuthResult::Ok) {
-            log_info(fmt::format("app-password({}): {} is right, but the databases do not let this user in",
-                                 request.log_identity(), label(row)));
-            return AppPasswordStep::Decided;
-        }
-        walk.app_state = State::Allowed;
+    auto answer = ask_without_password(walk);
+    if (!answer) return AppPasswordStep::Paused;
+    result = *answer;
+    if (result != AuthResult::Ok) {
+        log_info(fmt::format("app-password({}): {} is right, but the databases do not let this user in",
+                             request.log_identity(), name));
+        return AppPasswordStep::Decided;
     }
-    if (app_passwords_->is_use_due(row.id, now)) {
+    walk.app_state = Walk::AppPasswordState::Allowed;
+    return std::nullopt;
+}
+
+AuthEngine::AppPasswordStep AuthEngine::try_app_password(Walk& walk, AuthResult& result) const {
+    using State = Walk::AppPasswordState;
+    if (walk.app_state == State::NotOne) return AppPasswordStep::NotOne;
+    if (walk.app_state == State::Untried)
+        if (auto step = match_app_password(walk, result)) return *step;
+    if (walk.app_state == State::Matched)
+        if (auto step = allow_app_password(walk, result)) return *step;
+    AuthRequest& request = walk.request;
+    const std::int64_t now = std::time(nullptr);
+    if (app_passwords_->is_use_due(walk.app_password.id, now)) {
         if (!walk.pace.admits(Work::Blocking, kLane)) return AppPasswordStep::Paused;
-        app_passwords_->record_use(row.id, {now, request.service, request.remote_ip});
+        app_passwords_->record_use(walk.app_password.id, {now, request.service, request.remote_ip});
     }
-    request.app_password = label(row);
+    request.app_password = label(walk.app_password);
     log_info(fmt::format("app-password({}): {} used for service {}", request.log_identity(), request.app_password,
                          request.service));
     result = AuthResult::Ok;

@@ -138,6 +138,27 @@ void HttpClient::give_back(std::unique_ptr<Handle> handle) {
     changed_.notify_one();
 }
 
+namespace {
+void prepare_tls(CURL* easy, const HttpClient::Options& options) {
+    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options.allow_invalid_certificate ? 0L : 1L);
+    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options.allow_invalid_certificate ? 0L : 2L);
+    if (!options.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    if (!options.ca_dir.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, options.ca_dir.c_str());
+    // The admin named his authorities: no others.
+    if (!options.ca_dir.empty() && options.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+    if (!options.ca_file.empty() && options.ca_dir.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    if (!options.ciphers.empty()) ::curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, options.ciphers.c_str());
+    if (!options.client_certificate.empty()) {
+        auto blob = [](const std::string& text) {
+            return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+        };
+        curl_blob certificate = blob(options.client_certificate), key = blob(options.client_key);
+        ::curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+        ::curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+    }
+}
+}  // namespace
+
 void HttpClient::prepare(Handle& handle, const HttpRequest& request, std::chrono::milliseconds left) const {
     CURL* easy = handle.easy;
     handle.error[0] = '\0';
@@ -168,22 +189,7 @@ void HttpClient::prepare(Handle& handle, const HttpRequest& request, std::chrono
         ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
     }
     ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, handle.headers);
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options_.allow_invalid_certificate ? 0L : 1L);
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options_.allow_invalid_certificate ? 0L : 2L);
-    if (!options_.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-    if (!options_.ca_dir.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, options_.ca_dir.c_str());
-    // The admin named his authorities: no others.
-    if (!options_.ca_dir.empty() && options_.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
-    if (!options_.ca_file.empty() && options_.ca_dir.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-    if (!options_.ciphers.empty()) ::curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, options_.ciphers.c_str());
-    if (!options_.client_certificate.empty()) {
-        auto blob = [](const std::string& text) {
-            return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
-        };
-        curl_blob certificate = blob(options_.client_certificate), key = blob(options_.client_key);
-        ::curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
-        ::curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
-    }
+    prepare_tls(easy, options_);
     if (options_.rawlog_dir.empty()) return;
     handle.rawlog.emplace(options_.rawlog_dir);
     ::curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, Handle::take_trace);
