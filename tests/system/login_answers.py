@@ -49,8 +49,12 @@ ANSWERS = [
 ]
 # Of Culver alone.
 OWN = [
-    ("OK proxy", "NO [UNAVAILABLE] Account is temporarily unavailable.", "passdb asks for proxying"),
-    ("OK proxy nologin host=127.0.0.9", "NO [UNAVAILABLE] Account is temporarily unavailable.", "passdb asks for proxying"),
+    ("OK proxy", "NO [UNAVAILABLE] Account is temporarily unavailable.", "proxy(u): host not given"),
+    ("OK proxy nologin host=127.0.0.9", "NO [UNAVAILABLE] Account is temporarily unavailable.", "proxy(u): password not given"),
+    ("OK proxy host=127.0.0.9 port=0 pass=x", "NO [UNAVAILABLE] Account is temporarily unavailable.",
+     "proxy(u): invalid port number: 0"),
+    ("OK proxy host=a.test pass=x", "NO [UNAVAILABLE] Account is temporarily unavailable.",
+     "proxy(u): host is no IP address"),
     ("FAIL reason=one\1rtwo\1n* BYE three", "NO [ALERT] one two * BYE three", "auth failed"),
     ("OK nologin host=a]b", "NO [CONTACTADMIN] Try this server instead.", ""),
     ("OK nologin host=h destuser=a b@c", "NO [REFERRAL imap://a%20b%40c;AUTH=PLAIN@h/] Try this server instead.", ""),
