@@ -59,7 +59,6 @@ std::string describe(pam_handle_t* handle, std::string_view what, int status, co
 }
 
 // The modules could not tell. (Dovecot takes these for a wrong password.)
-
 bool is_temporary(int status) {
     return status == PAM_SYSTEM_ERR || status == PAM_BUF_ERR || status == PAM_ABORT || status == PAM_SERVICE_ERR ||
            status == PAM_OPEN_ERR || status == PAM_SYMBOL_ERR || status == PAM_AUTHINFO_UNAVAIL;
@@ -80,15 +79,17 @@ PamAnswer converse_with(pam_handle_t* handle, const PamCall& call) {
     ::pam_set_item(handle, PAM_RUSER, call.user.c_str());
     ::pam_set_item(handle, PAM_TTY, "dovecot");  // as log readers know it
     ::pam_set_item(handle, PAM_FAIL_DELAY, reinterpret_cast<const void*>(no_delay));
+    const bool account_only = call.kind == PamCall::Kind::PamAccount;
     // In Dovecot's order.
-    if (int status = ::pam_authenticate(handle, 0); status != PAM_SUCCESS)
-        return failed(handle, kAuthenticate, status, call);
-    if (call.setcred)
+    if (!account_only)
+        if (int status = ::pam_authenticate(handle, 0); status != PAM_SUCCESS)
+            return failed(handle, kAuthenticate, status, call);
+    if (call.setcred && !account_only)
         if (int status = ::pam_setcred(handle, PAM_ESTABLISH_CRED); status != PAM_SUCCESS)
             return failed(handle, "pam_setcred()", status, call);
     if (int status = ::pam_acct_mgmt(handle, 0); status != PAM_SUCCESS)
         return failed(handle, "pam_acct_mgmt()", status, call);
-    if (call.session) {
+    if (call.session && !account_only) {
         if (int status = ::pam_open_session(handle, 0); status != PAM_SUCCESS)
             return failed(handle, "pam_open_session()", status, call);
         if (int status = ::pam_close_session(handle, 0); status != PAM_SUCCESS)

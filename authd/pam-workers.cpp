@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "authd/pam-session.h"
 #include "lib-base/text.h"
@@ -20,21 +21,21 @@ std::string serialize(const PamCall& call) {
                                    std::string_view(call.password), std::string_view(call.remote_ip)})
         out += tab_escape(field) + '\t';
     return out + (call.session ? "s" : "") + (call.setcred ? "c" : "") +
-           (call.kind == PamCall::Kind::Shadow ? "h" : "") + fmt::format("\t{}", call.max_requests);
+           fmt::format("\t{}\t{}", static_cast<int>(call.kind), call.max_requests);
 }
 
 PamCall parse_call(std::string_view bytes) {
     auto fields = split(bytes, '\t');
     PamCall call;
-    if (fields.size() < 6) return call;
+    if (fields.size() < 7) return call;
     call.service = tab_unescape(fields[0]);
     call.user = tab_unescape(fields[1]);
     call.password = tab_unescape(fields[2]);
     call.remote_ip = tab_unescape(fields[3]);
     call.session = fields[4].find('s') != fields[4].npos;
     call.setcred = fields[4].find('c') != fields[4].npos;
-    if (fields[4].find('h') != fields[4].npos) call.kind = PamCall::Kind::Shadow;
-    call.max_requests = parse_uint32(fields[5]).value_or(1);
+    call.kind = static_cast<PamCall::Kind>(parse_uint32(fields[5]).value_or(0));
+    call.max_requests = parse_uint32(fields[6]).value_or(1);
     return call;
 }
 
@@ -65,6 +66,9 @@ PamAnswer read_shadow(const PamCall& call) {
     const spwd* entry = ::getspnam(call.user.c_str());
     answer.verdict = entry ? Verdict::Match : Verdict::UnknownUser;
     if (entry) answer.secret = SecretString(entry->sp_pwdp ? entry->sp_pwdp : "");
+    constexpr long kDay = 24 * 60 * 60;
+    const bool has_expired = entry && entry->sp_expire != -1 && ::time(nullptr) / kDay >= entry->sp_expire;
+    if (call.kind == PamCall::Kind::ShadowAccount && has_expired) answer.verdict = Verdict::Expired;
     if (!entry && errno == EACCES) {
         answer.temporary_failure = true;
         answer.error = "getspnam() failed: Permission denied (only root may read /etc/shadow)";
@@ -74,7 +78,8 @@ PamAnswer read_shadow(const PamCall& call) {
 
 HelperAnswer answer(std::string_view question) {
     PamCall call = parse_call(question);
-    PamAnswer reply = call.kind == PamCall::Kind::Shadow ? read_shadow(call) : run_pam(call);
+    const bool is_pam = call.kind == PamCall::Kind::Pam || call.kind == PamCall::Kind::PamAccount;
+    PamAnswer reply = is_pam ? run_pam(call) : read_shadow(call);
     ::explicit_bzero(call.password.data(), call.password.size());
     return {serialize(reply), call.max_requests};
 }

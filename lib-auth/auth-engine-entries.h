@@ -32,6 +32,7 @@ struct AuthEngine::UserDbEntry {
 // One walk through the passdbs: those for master users first if it is their login, then the others.
 struct AuthEngine::Chain {
     const SecretString* password = nullptr;  // null: credentials are wanted
+    bool for_account = false;                // credentials, and the account's rules: an app password has matched
     bool begun = false;
     bool in_masters = false;           // it is among the passdbs with master = yes
     bool succeeded = false;            // what the result rules have made of the answers so far

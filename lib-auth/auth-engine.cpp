@@ -205,12 +205,15 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
         return std::nullopt;
     }
     Result<PassDbReply> reply = PassDbReply{};
+    const bool by_rules = chain.for_account && entry.database->has_account_rules();
     const Work work = entry.database->work(request);
-    auto at_once =
-        work > pace.limit && pace.is_on_loop() && !verifies ? entry.database->lookup_at_once(request) : std::nullopt;
+    auto at_once = work > pace.limit && pace.is_on_loop() && !verifies && !by_rules
+                       ? entry.database->lookup_at_once(request)
+                       : std::nullopt;
     if (at_once) reply = std::move(*at_once);
     else if (!pace.admits(work, entry.lane)) return std::nullopt;
-    else reply = verifies ? entry.database->verify(request, *chain.password) : entry.database->lookup(request);
+    else if (verifies) reply = entry.database->verify(request, *chain.password);
+    else reply = by_rules ? entry.database->check_account(request) : entry.database->lookup(request);
     if (!reply && reply.error().code == ErrorCode::Unsupported) {
         if (settings_.debug)
             log_debug(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
@@ -222,6 +225,11 @@ std::optional<AuthResult> AuthEngine::fetch_reply(const PassDbEntry& entry, Auth
         log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), reply.error().detail));
         request.trail.add(entry.label, fmt::format("internal failure: {}", reply.error().detail));
         return AuthResult::InternalFailure;
+    }
+    if (by_rules && entry.database->verifies_itself() && reply->verdict == Verdict::Match) {
+        chain.any_unsupported = true;
+        request.trail.add(entry.label, "its rules for accounts let this user in");
+        return AuthResult::NoCredentials;
     }
     if (key && reply->verdict == Verdict::Match && reply->fields.empty())
         cache_->put(*key, request.user, true, VerdictCache::Clock::now());
@@ -273,6 +281,9 @@ std::optional<AuthResult> AuthEngine::ask_passdb(const PassDbEntry& entry, AuthR
         result = compare(entry, request, reply, chain, known);
     } else if (!chain.password && result == AuthResult::Ok && !entry.deny && allowed) {
         result = keep_credentials(entry, request, reply, chain);
+    } else if (result != AuthResult::Ok && chain.for_account && !reply.reason.empty()) {
+        log_failure(entry, request, reply.reason, nullptr);
+        request.trail.add(entry.label, reply.reason);
     } else if (result != AuthResult::Ok) {
         request.trail.add(entry.label, describe(result));
     }

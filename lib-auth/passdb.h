@@ -49,6 +49,11 @@ public:
     // True for databases that compare by themselves.
     virtual bool verifies_itself() const { return false; }
     virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
+    // Of databases with rules about accounts that a lookup does not know (expiry, access times): what they say about a
+    // user who has proven himself by an app password, and otherwise what lookup says. One that keeps its passwords to
+    // itself says Match for "nothing against him", which need not mean that it knows him. Blocks.
+    virtual bool has_account_rules() const { return false; }
+    virtual Result<PassDbReply> check_account(const AuthRequest& request) { return lookup(request); }
     // Of databases that compare by themselves: what a verdict depends on besides user and password; nothing: never
     // cached.
     virtual std::optional<std::string> cache_key(const AuthRequest&) { return std::nullopt; }
@@ -66,7 +71,9 @@ public:
 
 // Asks the processes that keep root's rights for what authd itself may not do: PAM, /etc/shadow. Thread-safe, blocks.
 struct PamCall {
-    enum class Kind { Pam, Shadow } kind = Kind::Pam;  // Shadow: only `user` counts, the answer is `secret`
+    // PamAccount: its account management alone, without a password. Shadow: only `user` counts, the answer is `secret`;
+    // ShadowAccount: the same, but an account that has expired is Verdict::Expired.
+    enum class Kind { Pam, PamAccount, Shadow, ShadowAccount } kind = Kind::Pam;
     std::string service, user, password, remote_ip, mechanism_service;
     bool session = false, setcred = false;
     unsigned max_requests = 100;  // a process that has answered so many ends; 0: never

@@ -22,11 +22,12 @@ bool proves_the_password(std::string_view mechanism) {
 }  // namespace
 
 // What the databases decide without a password: deny, unknown users, fields with allow_nets and nologin, userdb_*.
-// Those that keep their passwords to themselves (PAM) cannot say that a user exists; then a userdb has to know him.
+// Those that keep their passwords to themselves (PAM) cannot say that a user exists, only what their rules for accounts
+// have against him; then a userdb has to know him.
 // Nothing: one of them costs more than the walk may.
 std::optional<AuthResult> AuthEngine::ask_without_password(Walk& walk) const {
     AuthRequest& request = walk.request;
-    if (!walk.account) walk.account.emplace();
+    if (!walk.account) walk.account.emplace().for_account = true;
     if (!walk.account_result) walk.account_result = run_chain(request, *walk.account, walk.pace);
     if (!walk.account_result) return std::nullopt;
     const AuthResult result = *walk.account_result;

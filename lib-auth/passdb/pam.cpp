@@ -35,31 +35,51 @@ public:
     std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest& request) override { return lookup(request); }
 
     Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password) override {
-        if (!backend_) return fail(ErrorCode::Unavailable, "PAM is not available in this process");
         PassDbReply reply;
         reply.verdict = Verdict::Mismatch;
         if (password.reveal().find('\0') != std::string_view::npos) return reply;
+        PamCall call = TRY(make_call(request, PamCall::Kind::Pam));
+        call.password = password.reveal();
+        auto answer = backend_->authenticate(call);
+        ::explicit_bzero(call.password.data(), call.password.size());
+        if (!answer) return fail(answer.error());
+        reply = TRY(to_reply(*answer));
+        if (reply.verdict == Verdict::Match && answer->user != request.user) rename(reply, answer->user);
+        return reply;
+    }
+
+    bool has_account_rules() const override { return true; }
+
+    Result<PassDbReply> check_account(const AuthRequest& request) override {
+        PamCall call = TRY(make_call(request, PamCall::Kind::PamAccount));
+        PamAnswer answer = TRY(backend_->authenticate(call));
+        return to_reply(answer);
+    }
+
+private:
+    Result<PamCall> make_call(const AuthRequest& request, PamCall::Kind kind) const {
+        if (!backend_) return fail(ErrorCode::Unavailable, "PAM is not available in this process");
         PamCall call = defaults_;
+        call.kind = kind;
         call.service = defaults_.service == "*" ? request.service : TRY(expand_for_request(defaults_.service, request));
         // Clients may say what %s is; it is the name of a file below /etc/pam.d and nothing else.
         if (call.service.empty() || call.service.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
             return fail(ErrorCode::InvalidArgument, fmt::format("'{}' is no PAM service", call.service));
         call.user = request.user;
-        call.password = password.reveal();
         call.remote_ip = request.remote_ip;
         call.mechanism_service = request.service;
-        auto answer = backend_->authenticate(call);
-        ::explicit_bzero(call.password.data(), call.password.size());
-        if (!answer) return fail(answer.error());
-        if (answer->temporary_failure) return fail(ErrorCode::Unavailable, answer->error);
-        reply.verdict = answer->verdict;
-        reply.reason = answer->error;
-        if (show_message_ && reply.verdict != Verdict::Match) reply.message = answer->message;
-        if (reply.verdict == Verdict::Match && answer->user != request.user) rename(reply, answer->user);
+        return call;
+    }
+
+    Result<PassDbReply> to_reply(const PamAnswer& answer) const {
+        if (answer.temporary_failure) return fail(ErrorCode::Unavailable, answer.error);
+        PassDbReply reply;
+        reply.verdict = answer.verdict;
+        reply.reason = answer.error;
+        if (show_message_ && reply.verdict != Verdict::Match) reply.message = answer.message;
         return reply;
     }
 
-private:
     // A module has changed PAM_USER.
     static void rename(PassDbReply& reply, const std::string& user) {
         if (!user.empty() && user.find_first_of("\r\n\t") == user.npos) return reply.fields.set("user", user);

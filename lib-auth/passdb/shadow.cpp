@@ -11,20 +11,28 @@ public:
 
     Work work(const AuthRequest&) override { return Work::Blocking; }
 
-    Result<PassDbReply> lookup(const AuthRequest& request) override {
+    Result<PassDbReply> lookup(const AuthRequest& request) override { return ask(request, PamCall::Kind::Shadow); }
+
+    bool has_account_rules() const override { return true; }
+    Result<PassDbReply> check_account(const AuthRequest& request) override {
+        return ask(request, PamCall::Kind::ShadowAccount);
+    }
+
+private:
+    Result<PassDbReply> ask(const AuthRequest& request, PamCall::Kind kind) {
         PassDbReply reply;
         if (!backend_) return fail(ErrorCode::Unavailable, "/etc/shadow cannot be read by this process");
         if (request.user.find('\0') != std::string::npos) return reply;
         PamCall call;
-        call.kind = PamCall::Kind::Shadow;
+        call.kind = kind;
         call.user = request.user;
         PamAnswer answer = TRY(backend_->authenticate(call));
         if (answer.temporary_failure) return fail(ErrorCode::Unavailable, answer.error);
+        if (answer.verdict == Verdict::Expired) return expired_account_reply();
         if (answer.verdict != Verdict::Match) return reply;
         return system_password_reply(answer.secret.reveal());
     }
 
-private:
     PamBackend* backend_;
 };
 }  // namespace

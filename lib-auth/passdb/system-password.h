@@ -20,4 +20,11 @@ inline PassDbReply system_password_reply(std::string_view hash) {
     return reply;
 }
 
+inline PassDbReply expired_account_reply() {
+    PassDbReply reply;
+    reply.verdict = Verdict::Expired;
+    reply.reason = "the account has expired (chage -l)";
+    return reply;
+}
+
 }  // namespace culver::passdb

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A directory server that hangs behind a file that answers: who stands in the file does not wait, whatever is asked about
-him. And logins that nobody waits for any more. Culver alone; in all detail: tests/unit/authd/lanes-test.cpp."""
+"""A directory server that hangs behind a file that answers: who stands in the file does not wait, whatever is asked
+about him. And logins that nobody waits for any more. Culver alone; in all detail: tests/unit/authd/lanes-test.cpp."""
 
 import os
 import re

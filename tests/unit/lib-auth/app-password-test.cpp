@@ -208,6 +208,24 @@ TEST_F(AppPasswordFileTest, OneUserHasAHundredAtMost) {
 }
 
 // A login walks as authd does it: on the loop first, where it may block only when it says so.
+// PAM and /etc/shadow: says yes to everything until told otherwise.
+class FakeSystem final : public PamBackend {
+public:
+    Result<PamAnswer> authenticate(const PamCall& call) override {
+        calls.push_back(call);
+        return answer;
+    }
+    std::vector<PamCall> calls;
+    PamAnswer answer = yes();
+
+private:
+    static PamAnswer yes() {
+        PamAnswer out;
+        out.verdict = Verdict::Match;
+        return out;
+    }
+};
+
 class AppPasswordLoginTest : public AppPasswordFileTest {
 protected:
     static constexpr const char* kPhone = "abcde-fghij-kmnpq-rstuv";
@@ -240,7 +258,7 @@ protected:
         return added ? added->id : 0;
     }
     AuthEngine& engine() {
-        if (!engine_) engine_ = *AuthEngine::create(settings, DriverContext{&files, nullptr});
+        if (!engine_) engine_ = *AuthEngine::create(settings, DriverContext{&files, &system});
         return *engine_;
     }
     AuthResult log_in(const std::string& user, const std::string& password, const std::string& service = "imap",
@@ -260,6 +278,7 @@ protected:
     }
 
     PasswdFileRegistry files;
+    FakeSystem system;
     AuthSettings settings;
     AuthRequest request;
     std::string log;
@@ -355,6 +374,63 @@ TEST_F(AppPasswordLoginTest, APassDbThatKeepsItsPasswordsNeedsAUserDbThatKnowsTh
     EXPECT_EQ(log_in("alice", kPhone), AuthResult::Ok);
     add(row("gone", "phone"));
     EXPECT_EQ(log_in("gone", kPhone), AuthResult::UnknownUser);
+}
+
+TEST_F(AppPasswordLoginTest, PamsRulesForAccountsAreAsked) {
+    settings.passdbs.clear();
+    PassDbSettings pam;
+    pam.driver = "pam";
+    settings.passdbs.push_back(pam);
+    UserDbSettings users;
+    users.driver = "passwd-file";
+    users.args = path + ".userdb";
+    std::ofstream(users.args) << "alice::1000:1000::/home/alice::\n";
+    settings.userdbs.push_back(users);
+    add(row("alice", "phone"));
+    EXPECT_EQ(log_in("alice", kPhone), AuthResult::Ok);
+    ASSERT_EQ(system.calls.size(), 1u);
+    EXPECT_EQ(system.calls[0].kind, PamCall::Kind::PamAccount);
+    EXPECT_EQ(system.calls[0].remote_ip, "192.0.2.7");
+    EXPECT_EQ(system.calls[0].password, "") << "PAM is not told what it need not know";
+    for (auto [verdict, expected] : {std::pair{Verdict::Expired, AuthResult::Expired},
+                                     {Verdict::Mismatch, AuthResult::Mismatch},
+                                     {Verdict::UnknownUser, AuthResult::UnknownUser}}) {
+        system.answer.verdict = verdict;
+        system.answer.error = "pam_acct_mgmt() failed: no";
+        EXPECT_EQ(log_in("alice", kPhone), expected);
+        EXPECT_NE(request.trail.text().find("matched; pam(dovecot): "), std::string::npos) << request.trail.text();
+    }
+    system.answer.temporary_failure = true;
+    EXPECT_EQ(log_in("alice", kPhone), AuthResult::InternalFailure);
+    // A passdb behind it may know him, as with the main password.
+    system.answer.temporary_failure = false;
+    passdb("alice:{PLAIN}secret\n");
+    engine_.reset();
+    EXPECT_EQ(log_in("alice", kPhone), AuthResult::Ok);
+}
+
+TEST_F(AppPasswordLoginTest, AnAccountThatHasExpiredInShadowLetsNobodyIn) {
+    for (const char* driver : {"shadow", "passwd"}) {
+        settings.passdbs.clear();
+        PassDbSettings db;
+        db.driver = driver;
+        settings.passdbs.push_back(db);
+        engine_.reset();
+        system.calls.clear();
+        add(row("root", driver));
+        system.answer.verdict = Verdict::Match;
+        system.answer.secret = SecretString("$6$x$y");
+        const bool is_asked = log_in("root", kPhone) == AuthResult::Ok && !system.calls.empty();
+        if (!is_asked) continue;  // no "x" in this machine's /etc/passwd
+        EXPECT_EQ(system.calls[0].kind, PamCall::Kind::ShadowAccount);
+        system.answer.verdict = Verdict::Expired;
+        EXPECT_EQ(log_in("root", kPhone), AuthResult::Expired) << driver;
+        EXPECT_NE(request.trail.text().find("the account has expired"), std::string::npos) << request.trail.text();
+        system.answer = PamAnswer();
+        system.answer.temporary_failure = true;
+        EXPECT_EQ(log_in("root", kPhone), AuthResult::InternalFailure) << driver;
+        system.answer = PamAnswer();
+    }
 }
 
 TEST_F(AppPasswordLoginTest, WhereOneIsNeededTheMainPasswordDoesNotDo) {
