@@ -17,6 +17,7 @@ namespace culver {
 
 class ClientConnection final : private AttemptPeer {
 public:
+    // Greets at once. `number` names it to the server, which owns it.
     ClientConnection(AuthServer& server, std::uint64_t number, UniqueFd fd, AuthProtocol protocol);
     ~ClientConnection() override;
 

@@ -14,6 +14,7 @@ namespace culver {
 
 class MasterConnection {
 public:
+    // Greets at once. `number` names it to the server, which owns it; `rights`: what its peer may ask.
     MasterConnection(AuthServer& server, std::uint64_t number, UniqueFd fd, AuthProtocol protocol, UserDbRights rights);
 
     bool is_open() const { return lines_ && lines_->is_open(); }

@@ -44,6 +44,7 @@ struct ProvenLogin {
 
 class AuthServer {
 public:
+    // `loop` and what `context` names outlive it. Serves nobody before use_settings().
     AuthServer(EventLoop& loop, DriverContext context);
     ~AuthServer();
 
@@ -67,11 +68,14 @@ public:
     void log_failed_login(const AuthRequest& request, std::string line);
     EventLoop& loop() { return loop_; }
     const std::shared_ptr<const AuthEngine>& engine() const { return engine_; }
+    // The engine of a service that has settings of its own, else engine().
     const std::shared_ptr<const AuthEngine>& engine(const std::string& service) const;
     PenaltyBox& penalties() { return penalties_; }
     // Off: wrong guesses are not counted (service anvil { unix_listener anvil-auth-penalty { mode = 0 } }).
     void want_penalties(bool wanted) { penalties_wanted_ = wanted; }
+    // Whether another client has said this CPID.
     bool is_client_pid_taken(std::uint32_t pid, const ClientConnection* asking) const;
+    // Forgets the connection at the next turn of the loop.
     void connection_ended(std::uint64_t number);
     // Runs `job` off the loop if it costs `work`, and then `done` on the loop. False: overloaded, nothing will run.
     // `refused`: a guess that waited has lost its place, it is a temporary failure; see SlowWork.
@@ -96,6 +100,7 @@ public:
         std::optional<ProvenLogin> login;  // nothing: refused
         std::string error;
     };
+    // Once for each login, and only with its cookie; the peer must be the process that it is meant for.
     PickUp pick_up(std::uint32_t client_pid, std::uint32_t id, std::string_view cookie,
                    std::optional<std::uint32_t> session_pid, pid_t peer_pid);
 

@@ -32,6 +32,7 @@ struct JobOrigin {
 
 class SlowWork {
 public:
+    // All three outlive it.
     SlowWork(EventLoop& loop, PenaltyBox& penalties, const KnownLogins& known);
     ~SlowWork();
 

@@ -20,6 +20,7 @@ public:
     void set_pair(std::string_view pair);
     void remove(std::string_view key);
     void clear() { fields_.clear(); }
+    // Null if it is not there; valid until the fields change.
     const AuthField* find(std::string_view key) const;
     bool contains(std::string_view key) const { return find(key) != nullptr; }
     bool empty() const { return fields_.empty(); }

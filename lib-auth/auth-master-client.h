@@ -43,10 +43,14 @@ public:
     explicit AuthMasterClient(std::string socket_path);
     ~AuthMasterClient();
 
+    // USER, PASS: what the userdbs or the passdbs say; nothing for an unknown user.
     Result<std::optional<UserRecord>> lookup_user(const UserLookup& lookup);
     Result<std::optional<UserRecord>> lookup_passdb(const UserLookup& lookup);
+    // REQUEST: the record of who has logged in; each ticket serves once. Nothing: no userdb knows him.
     Result<std::optional<UserRecord>> pick_up_login(const LoginTicket& ticket);
+    // LIST: every user that the userdbs of this service name.
     Result<std::vector<std::string>> list_users(const std::string& service);
+    // CACHE-FLUSH: all verdicts, or those of these users; returns how many were forgotten.
     Result<std::uint64_t> flush_cache(const std::vector<std::string>& users);
 
     // Addresses whose next login is held back because they guess passwords. Master sockets only.
@@ -72,9 +76,11 @@ class AsyncAuthMasterClient {
 public:
     using Callback = std::function<void(Result<std::optional<UserRecord>>)>;
 
+    // The loop outlives it. No callback runs after it is gone.
     AsyncAuthMasterClient(EventLoop& loop, std::string socket_path);
     ~AsyncAuthMasterClient();
 
+    // As AuthMasterClient's. The callback runs on the loop, once.
     void lookup_user(const UserLookup& lookup, Callback callback);
     void pick_up_login(const LoginTicket& ticket, Callback callback);
 

@@ -47,6 +47,7 @@ struct AuthSettings {
     std::vector<PassDbSettings> passdbs;
     std::vector<UserDbSettings> userdbs;
 
+    // Out of the configuration, or of the part of it that holds for one service.
     static AuthSettings from(const Settings& settings);
     bool operator==(const AuthSettings&) const = default;
 };

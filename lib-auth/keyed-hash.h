@@ -15,6 +15,7 @@ public:
     // The reference's test vectors need a given key.
     KeyedHash(std::uint64_t key0, std::uint64_t key1) : key0_(key0), key1_(key1) {}
 
+    // Different for every process; not to be stored.
     std::uint64_t operator()(std::string_view bytes) const;
 
 private:

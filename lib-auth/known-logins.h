@@ -17,6 +17,7 @@ class KnownLogins {
 public:
     explicit KnownLogins(std::size_t limit = 100'000) : limit_(limit / 2) {}
 
+    // A right login. Forgets the oldest ones above the limit.
     void remember(std::string_view remote_ip, std::string_view user);
     bool contains(std::string_view remote_ip, std::string_view user) const;
     std::size_t size() const { return young_.size() + old_.size(); }

@@ -32,10 +32,12 @@ public:
     LineConnection(const LineConnection&) = delete;
     LineConnection& operator=(const LineConnection&) = delete;
 
+    // Whole lines with their LF. Never waits: what the socket does not take is kept. Nothing on a closed one.
     void write(std::string_view bytes);
     // Ends the connection at once, after trying to send what was written. No callback follows.
     void close();
     bool is_open() const;
+    // Still owned by this object.
     int fd() const;
 
 private:

@@ -22,6 +22,7 @@ class LoginTrail {
 public:
     static constexpr std::size_t kLimit = 1000;
 
+    // "; who: what" behind what is there.
     void add(std::string_view who, std::string_view what);
     // " (more)" behind what was added last.
     void remark(std::string_view more);

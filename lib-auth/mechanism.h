@@ -31,6 +31,7 @@ struct SaslStep {
     std::string authorization;  // whose mail is wanted, if that is somebody else
     SecretString password;
 
+    // The kinds by name. `authorization`: whose mail is wanted; empty: the user's own.
     static SaslStep challenge(std::string bytes);
     static SaslStep check_password(std::string_view user, std::string_view authorization, std::string_view password);
     static SaslStep need_credentials(std::string_view user, std::string_view authorization = {});
@@ -44,6 +45,7 @@ public:
     virtual ~Mechanism() = default;
     // The client sent no initial response: what the server says first. An empty challenge by default.
     virtual SaslStep start();
+    // The client's next message, decoded: any bytes. Not called again after a Success or a Failure.
     virtual SaslStep step(std::string_view from_client) = 0;
     // After NeedCredentials: the stored password with its {SCHEME}.
     virtual SaslStep with_credentials(std::string_view stored);
@@ -60,6 +62,7 @@ struct MechanismSpec {
     bool is_costly = false;              // deriving its keys from a plain password keeps a core busy
     bool needs_channel_binding = false;  // only for login processes that end TLS themselves and say its binding
 };
+// Every mechanism, in the order in which they are offered. Static storage.
 std::span<const MechanismSpec> mechanism_specs();
 // Any case; null if unknown.
 const MechanismSpec* find_mechanism(std::string_view name);

@@ -48,6 +48,7 @@ public:
     virtual std::optional<Result<PassDbReply>> lookup_at_once(const AuthRequest&) { return std::nullopt; }
     // True for databases that compare by themselves.
     virtual bool verifies_itself() const { return false; }
+    // Of those: whether it is the password. Not called for others.
     virtual Result<PassDbReply> verify(const AuthRequest& request, const SecretString& password);
     // Of databases with rules about accounts that a lookup does not know (expiry, access times): what they say about a
     // user who has proven himself by an app password, and otherwise what lookup says. One that keeps its passwords to
@@ -102,8 +103,10 @@ struct DriverContext {
 
 struct PassDbDriver {
     std::string_view name;
+    // InvalidArgument: the settings cannot be meant; the text says what to write.
     Result<std::unique_ptr<PassDb>> (*make)(const PassDbSettings& settings, const DriverContext& context);
 };
+// Every driver. Static storage.
 std::span<const PassDbDriver> passdb_drivers();
 
 }  // namespace culver

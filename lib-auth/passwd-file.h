@@ -54,6 +54,7 @@ public:
     // and groups are looked up in the system (NSS).
     static std::shared_ptr<const PasswdFileTable> parse(std::string text, PasswdFileUse use = PasswdFileUse::PassDb);
 
+    // The first line of this user, byte for byte; views into this table.
     std::optional<PasswdFileEntry> find(std::string_view user) const;
     // In the order of the file.
     void for_each(const std::function<void(const PasswdFileEntry&)>& visit) const;

@@ -38,11 +38,13 @@ public:
     // A wrong guess whose refusal reaches the client at `answered`.
     void failed(std::string_view remote_ip, std::string_view user, std::string_view password,
                 Clock::time_point answered);
+    // A right login: forgets the address's bucket.
     void succeeded(std::string_view remote_ip);
     // Forgets all buckets, or the one of an address or a bucket's name; returns how many.
     std::size_t clear();
     std::size_t clear(std::string_view remote_ip);
 
+    // Every bucket with a level, by their last failure, the latest at the end.
     std::vector<Entry> list(Clock::time_point now) const;
     std::size_t size() const { return buckets_.size(); }
     // The name of the bucket of an address; a bucket's name is its own.

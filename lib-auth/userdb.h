@@ -21,7 +21,9 @@ struct UserDbReply {
 class UserDb {
 public:
     virtual ~UserDb() = default;
+    // What lookup costs for this request.
     virtual Work work(const AuthRequest& request) = 0;
+    // The user's record. Called from several threads at once. An Error means "could not tell": a temporary failure.
     virtual Result<UserDbReply> lookup(const AuthRequest& request) = 0;
     // As PassDb's.
     virtual std::optional<Result<UserDbReply>> lookup_at_once(const AuthRequest&) { return std::nullopt; }
@@ -33,8 +35,10 @@ public:
 
 struct UserDbDriver {
     std::string_view name;
+    // InvalidArgument: the settings cannot be meant; the text says what to write.
     Result<std::unique_ptr<UserDb>> (*make)(const UserDbSettings& settings, const DriverContext& context);
 };
+// Every driver. Static storage.
 std::span<const UserDbDriver> userdb_drivers();
 
 // uid and gid of a reply as numbers: digits or the name of a user or group. Errors in Dovecot's words.

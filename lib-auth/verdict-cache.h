@@ -28,7 +28,9 @@ public:
     bool is_enabled() const { return limit_ != 0; }
     // `stored` is the stored password or whatever else must stay the same, e.g. a database's own cache key.
     Key key(std::string_view stored, std::string_view user, std::string_view password) const;
+    // Nothing: not known, or no longer.
     std::optional<bool> find(const Key& key, Clock::time_point now);
+    // `user`: whose entries flush(user) forgets.
     void put(const Key& key, std::string_view user, bool matches, Clock::time_point now);
     // Forgets all entries, or those of one user; returns how many.
     std::size_t flush();

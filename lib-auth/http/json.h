@@ -26,6 +26,7 @@ public:
     // a NUL in a string, more than 64 KiB. No recursion, no exceptions.
     static Result<JsonObject> parse(std::string_view text, Duplicates duplicates);
 
+    // Null if it is not there; valid until the next merge.
     const JsonMember* find(std::string_view name) const;
     // The text of a string; nothing (empty) for any other kind and for a missing one.
     std::string_view string(std::string_view name) const;

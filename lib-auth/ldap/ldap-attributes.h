@@ -29,6 +29,7 @@ struct LdapEntry {
     std::string dn;
     std::vector<std::pair<std::string, std::vector<std::string>>> attributes;
 
+    // Its values in the server's order; null if the entry does not have it.
     const std::vector<std::string>* find(std::string_view name) const;
 };
 

@@ -13,10 +13,12 @@
 
 namespace culver {
 
+// A value as it may stand in a filter or a DN.
 std::string ldap_escape(std::string_view value);
 
 // A template of the configuration with its %variables for this request, each escaped for where it stands. In a filter
-// a value behind a second `=`, as in (memberOf=cn=%u,ou=groups), is part of a DN.
+// a value behind a second `=`, as in (memberOf=cn=%u,ou=groups), is part of a DN. InvalidArgument: a variable that
+// nobody knows.
 Result<std::string> expand_ldap_filter(std::string_view text, const AuthRequest& request);
 Result<std::string> expand_ldap_dn(std::string_view text, const AuthRequest& request);
 

@@ -24,6 +24,7 @@ public:
     // Makes one connection to `uri`; for tests another function than LdapConnection::open and bind_default.
     using Opener = std::function<Result<std::unique_ptr<LdapConnection>>(const std::string& uri)>;
 
+    // `uris` are tried in their order. At most `limit` connections at once.
     LdapPool(std::vector<std::string> uris, Opener opener, std::size_t limit = kConnectionLimit);
 
     // Runs `work` with a connection of its own. Its errors are passed on; Unavailable, Timeout: the server's fault.

@@ -27,6 +27,7 @@ public:
     SaslStep refused(bool temporary) final;
 
 protected:
+    // The mechanism's own grammar. Any bytes.
     virtual BearerMessage parse(std::string_view message) const = 0;
 
 private:

@@ -1,4 +1,5 @@
-// The makers of the mechanisms, for mechanisms/table.cpp.
+// The makers of the mechanisms, for mechanisms/table.cpp: PLAIN RFC 4616, CRAM-MD5 RFC 2195, DIGEST-MD5 RFC 2831, SCRAM
+// RFC 5802 and 7677, EXTERNAL RFC 4422 appendix A, ANONYMOUS RFC 4505, OAUTHBEARER RFC 7628. One object a login.
 #pragma once
 
 #include "lib-auth/mechanism.h"

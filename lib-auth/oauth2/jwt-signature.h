@@ -24,6 +24,7 @@ public:
     static Result<std::shared_ptr<const JwtKey>> load(std::string_view algorithm, std::string_view text);
     ~JwtKey();
 
+    // Whether `signature` (raw, RFC 7515 §5.2) is this key's over these bytes. HMACs are compared in constant time.
     bool verifies(std::string_view signing_input, std::string_view signature) const;
 
     struct Algorithm;

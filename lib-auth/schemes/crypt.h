@@ -5,6 +5,7 @@
 
 namespace culver::schemes {
 
+// Any setting that crypt(3) knows. Corrupt: one that it does not.
 Result<bool> verify_crypt(const SchemeInput& input, std::string_view raw);
 Result<std::string> generate_bcrypt(const SchemeInput& input);        // BLF-CRYPT, CRYPT
 Result<std::string> generate_des_crypt(const SchemeInput& input);     // DES-CRYPT

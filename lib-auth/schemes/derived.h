@@ -9,6 +9,7 @@ namespace culver::schemes {
 Result<bool> verify_pbkdf2(const SchemeInput& input, std::string_view raw);
 Result<std::string> generate_pbkdf2(const SchemeInput& input);
 
+// The string of the reference implementation, "$argon2id$v=19$m=...,t=...,p=...$salt$hash" (RFC 9106).
 Result<bool> verify_argon2(const SchemeInput& input, std::string_view raw);
 Result<std::string> generate_argon2i(const SchemeInput& input);
 Result<std::string> generate_argon2id(const SchemeInput& input);

@@ -9,6 +9,7 @@
 namespace culver::schemes {
 
 enum class Digest { Md4, Md5, Sha1, Sha256, Sha512 };
+// Raw bytes; HMAC is RFC 2104.
 std::string digest(Digest kind, std::string_view bytes);
 std::string hmac(Digest kind, std::string_view key, std::string_view message);
 std::size_t digest_size(Digest kind);
