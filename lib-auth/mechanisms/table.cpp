@@ -40,29 +40,28 @@ SaslStep SaslStep::challenge(std::string bytes) {
     return step;
 }
 
-SaslStep SaslStep::check_password(std::string_view user, std::string_view authorization, std::string_view password) {
+namespace {
+SaslStep naming(SaslStep::Kind kind, std::string_view user, std::string_view authorization) {
     SaslStep step;
-    step.kind = Kind::CheckPassword;
+    step.kind = kind;
     step.user = user;
     step.authorization = authorization;
+    return step;
+}
+}  // namespace
+
+SaslStep SaslStep::check_password(std::string_view user, std::string_view authorization, std::string_view password) {
+    SaslStep step = naming(Kind::CheckPassword, user, authorization);
     step.password = SecretString(password);
     return step;
 }
 
 SaslStep SaslStep::need_credentials(std::string_view user, std::string_view authorization) {
-    SaslStep step;
-    step.kind = Kind::NeedCredentials;
-    step.user = user;
-    step.authorization = authorization;
-    return step;
+    return naming(Kind::NeedCredentials, user, authorization);
 }
 
 SaslStep SaslStep::success(std::string_view user, std::string_view authorization) {
-    SaslStep step;
-    step.kind = Kind::Success;
-    step.user = user;
-    step.authorization = authorization;
-    return step;
+    return naming(Kind::Success, user, authorization);
 }
 
 SaslStep SaslStep::success_with_data(std::string_view user, std::string data) {
