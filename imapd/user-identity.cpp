@@ -29,42 +29,58 @@ std::string what_to_write(std::string_view what, std::string_view setting) {
 
 }  // namespace
 
-Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& settings, AccountNames& names) {
-    UserOnMachine user;
-    const auto field_or_setting = [&](std::string_view field, std::string_view setting) {
-        const std::string* value = record.find(field);
-        return value && !value->empty() ? *value : settings.string(setting);
-    };
-    const std::string uid_text = field_or_setting("uid", "mail_uid");
-    const std::string gid_text = field_or_setting("gid", "mail_gid");
-    if (uid_text.empty())
+namespace {
+
+std::string field_or_setting(const UserRecord& record, const Settings& settings, std::string_view field,
+                             std::string_view setting) {
+    const std::string* value = record.find(field);
+    return value && !value->empty() ? *value : settings.string(setting);
+}
+
+Result<uid_t> uid_of(const std::string& text, const Settings& settings, AccountNames& names) {
+    if (text.empty())
         return fail(ErrorCode::InvalidArgument,
                     "Couldn't drop privileges: User is missing UID (see mail_uid setting): " +
                         what_to_write("uid", "mail_uid"));
-    const auto uid = names.user(uid_text);
+    auto uid = parse_uint32(text);
+    if (!uid)
+        if (const auto user = names.user(text)) uid = user->uid;
     if (!uid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: uid '{}' is neither a number nor a user of this machine "
                                 "(from the userdb, or mail_uid at {})",
-                                uid_text, settings.origin("mail_uid").to_string()));
-    if (uid->uid == 0)
+                                text, settings.origin("mail_uid").to_string()));
+    if (*uid == 0)
         return fail(ErrorCode::InvalidArgument,
                     "Invalid settings in userdb: userdb returned 0 as uid: mail is never read "
                     "as root, forward root's mail to an ordinary user");
-    if (gid_text.empty())
+    return *uid;
+}
+
+Result<gid_t> gid_of(const std::string& text, const Settings& settings, AccountNames& names) {
+    if (text.empty())
         return fail(ErrorCode::InvalidArgument,
                     "Couldn't drop privileges: User is missing GID (see mail_gid setting): " +
                         what_to_write("gid", "mail_gid"));
-    const auto gid = names.group(gid_text);
+    const auto gid = names.group(text);
     if (!gid)
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("Invalid settings in userdb: gid '{}' is neither a number nor a group of this machine "
                                 "(from the userdb, or mail_gid at {})",
-                                gid_text, settings.origin("mail_gid").to_string()));
-    user.identity.uid = uid->uid;
-    user.identity.gid = *gid;
+                                text, settings.origin("mail_gid").to_string()));
+    return *gid;
+}
+
+}  // namespace
+
+Result<UserOnMachine> resolve_user(const UserRecord& record, const Settings& settings, AccountNames& names) {
+    UserOnMachine user;
+    const std::string uid_text = field_or_setting(record, settings, "uid", "mail_uid");
+    const std::string gid_text = field_or_setting(record, settings, "gid", "mail_gid");
+    user.identity.uid = TRY(uid_of(uid_text, settings, names));
+    user.identity.gid = TRY(gid_of(gid_text, settings, names));
     if (const std::string* name = record.find("system_groups_user"); name && !name->empty())
-        user.identity.groups = names.groups_of(*name, *gid);
+        user.identity.groups = names.groups_of(*name, user.identity.gid);
     for (const std::string& group : settings.words("mail_access_groups"))
         if (auto number = names.group(group)) user.identity.groups.push_back(*number);
 

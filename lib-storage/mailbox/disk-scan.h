@@ -106,6 +106,14 @@ struct MailboxImpl::Scan {
         text += found.base;
         text += found.info;
     }
+    // The arrivals that the uid record knows, by UID, and the others, by age, each once.
+    struct SortedArrivals {
+        std::vector<ScanArrival> known, fresh;
+    };
+    SortedArrivals sort_arrivals();
+    void drop_known(SortedArrivals& sorted) const;
+    // What the name and the uid record say; points into them.
+    NewMessage describe(const ScanArrival& arrival) const;
     // Messages that no pass has seen, though they should lie where it looked.
     void find_missing(const MailboxState& state) {
         missing.clear();

@@ -144,6 +144,7 @@ private:
     Status settle_missing(MailboxWriter& writer, Scan& scan);
     void settle_duplicates(Scan& scan);
     Status take_in_new_files(MailboxWriter& writer, Scan& scan);
+    Status log_arrivals(MailboxWriter& writer, Scan& scan);
     void record_known_file(MailboxWriter& writer, const Message& message, const FoundFile& found);
     void name_keyword_letters(MailboxWriter& writer, FileFlags letters);
     Status record_uids(MailboxWriter& writer, Scan& scan, std::span<const ScanArrival> fresh);

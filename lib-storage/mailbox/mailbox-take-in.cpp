@@ -30,47 +30,68 @@ std::pair<std::uint64_t, std::uint64_t> time_in_name(std::string_view base) {
 
 }  // namespace
 
-Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
-    auto& arrivals = scan.arrivals;
-    const auto& entries = scan.record.list.entries;
+MailboxImpl::Scan::SortedArrivals MailboxImpl::Scan::sort_arrivals() {
+    SortedArrivals sorted;
+    sorted.known.reserve(arrivals.size());
     std::vector<ScanArrival> unknown;
-    std::vector<ScanArrival> known;
-    known.reserve(arrivals.size());
     std::vector<std::uint64_t> hashes;
     hashes.reserve(arrivals.size());
-    for (const ScanArrival& arrival : arrivals) hashes.push_back(scan.names.hash(scan.base(arrival)));
+    for (const ScanArrival& arrival : arrivals) hashes.push_back(names.hash(base(arrival)));
     for (std::size_t i = 0; i < arrivals.size(); ++i) {
-        if (i + 24 < hashes.size()) scan.names.prefetch_slot(hashes[i + 24]);
-        if (i + 16 < hashes.size()) scan.names.prefetch_entry(hashes[i + 16]);
-        if (i + 8 < hashes.size()) scan.names.prefetch_name(hashes[i + 8]);
+        if (i + 24 < hashes.size()) names.prefetch_slot(hashes[i + 24]);
+        if (i + 16 < hashes.size()) names.prefetch_entry(hashes[i + 16]);
+        if (i + 8 < hashes.size()) names.prefetch_name(hashes[i + 8]);
         ScanArrival& arrival = arrivals[i];
-        if (auto entry = scan.names.take(scan.base(arrival), hashes[i])) {
+        if (auto entry = names.take(base(arrival), hashes[i])) {
             arrival.entry = *entry;
-            arrival.uid = entries[*entry].uid;
-            known.push_back(arrival);
+            arrival.uid = record.list.entries[*entry].uid;
+            sorted.known.push_back(arrival);
         } else {
             unknown.push_back(arrival);
         }
     }
-    std::sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.uid < b.uid; });
+    std::sort(sorted.known.begin(), sorted.known.end(), [](const auto& a, const auto& b) { return a.uid < b.uid; });
     std::sort(unknown.begin(), unknown.end(), [&](const auto& a, const auto& b) {
-        auto time_a = time_in_name(scan.base(a)), time_b = time_in_name(scan.base(b));
-        return time_a != time_b ? time_a < time_b : scan.base(a) < scan.base(b);
+        auto time_a = time_in_name(base(a)), time_b = time_in_name(base(b));
+        return time_a != time_b ? time_a < time_b : base(a) < base(b);
     });
     // Found twice (in two passes, or in new/ and cur/): the last sighting counts; a known one is not unknown.
-    std::vector<ScanArrival> fresh;
     for (const ScanArrival& arrival : unknown) {
-        if (!fresh.empty() && scan.base(fresh.back()) == scan.base(arrival)) fresh.back() = arrival;
-        else fresh.push_back(arrival);
+        if (!sorted.fresh.empty() && base(sorted.fresh.back()) == base(arrival)) sorted.fresh.back() = arrival;
+        else sorted.fresh.push_back(arrival);
     }
-    if (scan.pass > 1 && !known.empty() && !fresh.empty()) {
-        std::vector<std::string_view> names;
-        for (const auto& arrival : known) names.push_back(scan.base(arrival));
-        std::sort(names.begin(), names.end());
-        std::erase_if(fresh, [&](const auto& arrival) {
-            return std::binary_search(names.begin(), names.end(), scan.base(arrival));
-        });
-    }
+    if (pass > 1 && !sorted.known.empty()) drop_known(sorted);
+    return sorted;
+}
+
+void MailboxImpl::Scan::drop_known(SortedArrivals& sorted) const {
+    std::vector<std::string_view> known_names;
+    for (const auto& arrival : sorted.known) known_names.push_back(base(arrival));
+    std::sort(known_names.begin(), known_names.end());
+    std::erase_if(sorted.fresh, [&](const auto& arrival) {
+        return std::binary_search(known_names.begin(), known_names.end(), base(arrival));
+    });
+}
+
+NewMessage MailboxImpl::Scan::describe(const ScanArrival& arrival) const {
+    NewMessage message;
+    message.uid = {arrival.uid};
+    message.base = base(arrival);
+    message.place = arrival.place;
+    message.disk = arrival.flags;
+    message.flags = from_file_flags(arrival.flags, {});
+    if ((arrival.place & kOddInfo) != 0) message.odd_info = info(arrival);
+    message.size = size_in_name(message.base).value_or(0);
+    message.virtual_size = virtual_size_in_name(message.base).value_or(0);
+    if (arrival.entry == UINT32_MAX) return message;
+    message.fields = record.list.entries[arrival.entry].fields;
+    if (message.size == 0) message.size = parse_uint64(uidlist_field(message.fields, 'S')).value_or(0);
+    if (message.virtual_size == 0) message.virtual_size = parse_uint64(uidlist_field(message.fields, 'W')).value_or(0);
+    return message;
+}
+
+Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
+    auto [known, fresh] = scan.sort_arrivals();
     std::uint32_t next = std::max(state_.next_uid, scan.record.exists ? scan.record.list.next_uid : 1U);
     for (ScanArrival& arrival : fresh) {
         if (next >= UINT32_MAX - 1) return fail(ErrorCode::Limit, "Mailbox " + paths_.mail + " has used up its UIDs");
@@ -91,6 +112,11 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
     }
     known.insert(known.end(), fresh.begin(), fresh.end());
     scan.arrivals = std::move(known);
+    return log_arrivals(writer, scan);
+}
+
+// One transaction for all of them.
+Status MailboxImpl::log_arrivals(MailboxWriter& writer, Scan& scan) {
     const bool stat_now = scan.arrivals.size() <= kStatAtOnce;
     std::uint32_t highest_in_cur = 0;
     constexpr std::size_t kMany = 1000, kRecordSize = 96;
@@ -100,21 +126,7 @@ Status MailboxImpl::take_in_new_files(MailboxWriter& writer, Scan& scan) {
         state_.reserve(scan.arrivals.size(), scan.text.size());
     }
     for (const ScanArrival& arrival : scan.arrivals) {
-        NewMessage message;
-        message.uid = {arrival.uid};
-        message.base = scan.base(arrival);
-        message.place = arrival.place;
-        message.disk = arrival.flags;
-        message.flags = from_file_flags(arrival.flags, {});
-        if ((arrival.place & kOddInfo) != 0) message.odd_info = scan.info(arrival);
-        message.size = size_in_name(message.base).value_or(0);
-        message.virtual_size = virtual_size_in_name(message.base).value_or(0);
-        if (arrival.entry != UINT32_MAX) {
-            message.fields = entries[arrival.entry].fields;
-            if (message.size == 0) message.size = parse_uint64(uidlist_field(message.fields, 'S')).value_or(0);
-            if (message.virtual_size == 0)
-                message.virtual_size = parse_uint64(uidlist_field(message.fields, 'W')).value_or(0);
-        }
+        NewMessage message = scan.describe(arrival);
         if (stat_now) {
             StoredFile file{message.base, message.odd_info, message.place, message.disk};
             if (auto times = format_->times(file)) {
