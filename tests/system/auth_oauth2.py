@@ -359,7 +359,7 @@ def test_configurations_that_cannot_work():
     pair = state["pair"]
     pair.stop()
     for config, words in (("username_attribute = email", "must be given"),
-                          ("introspection_url = http://127.0.0.1:1/\nintrospection_mode = foo", "introspection mode"),
+                          ("introspection_url = http://127.0.0.1:1/\nintrospection_mode = foo", "introspection_mode value"),
                           ("introspection_url = http://127.0.0.1:1/\nfoo = bar", "foo"),
                           ("introspection_mode = local", "must be given"),
                           ("introspection_mode = local\ntokeninfo_url = http://127.0.0.1:1/", "local_validation_key_dict"),
