@@ -40,8 +40,8 @@ struct LimitOptions {
     std::size_t remembered_good = 32'768, remembered_bad = 16'384;  // networks
     std::chrono::steady_clock::duration good_time = std::chrono::hours(7 * 24);
     std::chrono::steady_clock::duration failed_time = std::chrono::seconds(60);
-    // Short: it meets the innocent too when strangers come from everywhere.
-    std::chrono::steady_clock::duration sent_away_time = std::chrono::seconds(15);
+    // Shorter: it meets the innocent too when strangers come from everywhere.
+    std::chrono::steady_clock::duration sent_away_time = std::chrono::seconds(30);
 };
 
 class ConnectionLimits {

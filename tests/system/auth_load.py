@@ -89,19 +89,21 @@ def test_a_flood_of_wrong_passwords_does_not_delay_the_right_ones_when_each_is_h
 
 
 def test_connections_that_come_back_when_they_are_cut_off_keep_nobody_out():
-    """More than there are places for: whoever was sent away, or guesses, displaces nobody, and the log stays short."""
+    """Twice as many as there are places: whoever was sent away, or guesses, displaces nobody, and the log stays short."""
     with_passdb(simple.PASSDB)
     login_time(KNOWN)
-    sources = flood.sources_of_networks(FLOOD_CONNECTIONS + 200)
+    sources = flood.sources_of_networks(2 * FLOOD_CONNECTIONS)
     for sends in (None, lambda number: f"a LOGIN {USER} wrong{number}"):
         with bounds(cpu_seconds=FLOOD_CPU_SECONDS), Flood(sources, sends) as storm:
-            storm.wait_cut_off(200)
+            storm.wait_cut_off(FLOOD_CONNECTIONS // 2)
+            before = storm.cut_off
             waiting = Connection(143, source=attack.source(), timeout=120)
             assert waiting.line().startswith("* OK"), "a new network finds no place"
             for _ in range(20):
                 login_time(KNOWN)
                 login_time(attack.source())
-            storm.wait_cut_off(600)
+            # Had each of them taken a place, it would have been the turn of the one who takes his time.
+            storm.wait_cut_off(before + FLOOD_CONNECTIONS * 3 // 2)
             answer = waiting.command(f"a LOGIN {USER} {PASSWORD}")
             assert answer[-1].startswith("a OK"), answer
             waiting.close()
