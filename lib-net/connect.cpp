@@ -64,6 +64,13 @@ Status finish_connecting(int fd) {
     return {};
 }
 
+bool is_own_address(const IpAddress& address) {
+    UniqueFd fd(::socket(address.is_ipv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage storage;
+    const socklen_t length = fill(storage, address, 0);
+    return fd && ::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0;
+}
+
 std::optional<Endpoint> local_endpoint(int fd) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;

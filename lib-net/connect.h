@@ -17,6 +17,9 @@ Result<UniqueFd> start_connecting(const IpAddress& address, std::uint16_t port, 
 // What became of it: success, or the error of connect().
 Status finish_connecting(int fd);
 
+// Whether sockets of this machine can have the address.
+bool is_own_address(const IpAddress& address);
+
 struct Endpoint {
     IpAddress address;
     std::uint16_t port = 0;

@@ -73,6 +73,7 @@ void LoginClient::start_proxy(const AuthReply& reply) {
     if (is_self && proxy_->user == user_) return refuse_proxy("Proxying loops to itself", ProxyTrouble::Temporary);
     if (arrival_.proxy_ttl <= 1)
         return refuse_proxy("TTL reached zero - proxies appear to be looping?", ProxyTrouble::NeedsAdmin);
+    if (!proxy_->source) proxy_->source = server_.source_addresses().next(proxy_->address);
     state_ = State::Proxying;
     server_.loop().cancel(deadline_);  // the proxy has its own
     Backend::Options options;

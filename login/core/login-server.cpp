@@ -50,6 +50,7 @@ LoginServer::~LoginServer() = default;
 
 void LoginServer::on_reload() {
     base_settings_ = LoginSettings::from(service_.settings());
+    source_addresses_ = SourceAddresses::from(service_.settings()->string("login_source_ips"));
     tls_.clear();
     const ServiceSettings* own = service_.settings()->find_service(service_.name());
     const auto or_default = [&](std::uint32_t value, const char* name) {

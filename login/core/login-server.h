@@ -18,6 +18,7 @@
 #include "login/core/relay.h"
 #include "login/core/sent-away.h"
 #include "login/core/slow-refusal.h"
+#include "login/core/source-addresses.h"
 
 namespace culver {
 
@@ -54,6 +55,7 @@ public:
     // For logins that belong to other servers; loaded before the sandbox.
     void use_backend_tls(BackendTls tls) { backend_tls_ = std::move(tls); }
     BackendTls& backend_tls() { return backend_tls_; }
+    SourceAddresses& source_addresses() { return source_addresses_; }
 
 private:
     void accept(InheritedListener& listener);
@@ -78,6 +80,7 @@ private:
     LoginSettings base_settings_;
     TlsContexts tls_;
     BackendTls backend_tls_;
+    SourceAddresses source_addresses_;
     ConnectionLimits limits_;
     SlowRefusal refused_;
     SentAway sent_away_, beyond_limit_;  // for `limits_`, for connection_limit_

@@ -3,7 +3,8 @@
     Backend("127.0.0.6", 2001, answers={"LOGIN": "TAG OK in"}).lines    what the proxy has sent, line by line
 
 `answers`: the first key that occurs in a line decides; TAG is the line's tag. None closes the connection, "" says
-nothing. `tls`: a certificate (pki.Certificate), at once or, with `starttls`, behind STARTTLS.
+nothing. `tls`: a certificate (pki.Certificate), at once or, with `starttls`, behind STARTTLS;
+`client_ca`: the proxy has to show one of these certificates.
 """
 
 import socket
@@ -18,9 +19,9 @@ ANSWERS = {" ID ": "* ID NIL\r\nTAG OK ID completed.", "CAPABILITY": f"* CAPABIL
 
 
 class Backend:
-    def __init__(self, address, port, greeting=GREETING, answers=None, tls=None, starttls=False):
+    def __init__(self, address, port, greeting=GREETING, answers=None, tls=None, starttls=False, client_ca=None):
         self.greeting, self.answers = greeting, {**(answers or {}), **ANSWERS, **(answers or {})}
-        self.tls, self.starttls = tls, starttls
+        self.tls, self.starttls, self.client_ca = tls, starttls, client_ca
         self.lines, self.peers = [], []
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,6 +56,9 @@ class Backend:
     def _secure(self, connection):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.tls.certificate, self.tls.key)
+        if self.client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.client_ca)
         if self.starttls:
             connection.sendall(b"* OK [CAPABILITY IMAP4rev1 ID STARTTLS LOGINDISABLED] In the clear.\r\n")
             line = b""

@@ -54,6 +54,8 @@ namespace inbox {
 """
 FRONT = COMMON + """
 login_proxy_max_reconnects = RECONNECTS
+ssl_client_cert = </etc/proxy/front.pem
+ssl_client_key = </etc/proxy/front.key
 passdb {
   driver = passwd-file
   args = scheme=PLAIN /etc/proxy/users
@@ -273,7 +275,8 @@ def test_real_backends_behind_both_fronts():
         for way in ("plain", "ssl-yes", "ssl-any-cert", "starttls-yes", "starttls-any-cert", "master"):
             seen = {}
             for front in FRONTS:
-                seen[front] = mailbox(dialogue(front, f"{back}-{way}", "CAPABILITY", 'LIST "" ""', "NAMESPACE", "LOGOUT"))
+                seen[front] = mailbox(dialogue(front, f"{back}-{way}", "CAPABILITY", 'LIST "" ""', "NAMESPACE",
+                                               "LOGOUT"))
             assert seen["culver"][0].startswith("a1 OK [CAPABILITY "), (back, way, seen["culver"])
             if "yes" in way and not seen["dovecot"][0].startswith("a1 OK"):
                 continue  # this Dovecot does not find its authorities; Culver does
@@ -291,7 +294,8 @@ def test_the_backend_learns_who_the_client_is():
             port = client.socket.getsockname()[1]
             assert client.command(f"a LOGIN {back}-plain secret")[-1].startswith("a OK")
             client.close()
-            line = rf"Login: user=<bob>, method=PLAIN, rip=127\.0\.0\.77, rport={port}, lip={re.escape(FRONTS[front])}, "
+            line = (rf"Login: user=<bob>, method=PLAIN, rip=127\.0\.0\.77, rport={port}, "
+                    rf"lip={re.escape(FRONTS[front])}, ")
             found = wait_for(lambda: re.search(line + r".*session=<(.*)>", backs[back].log()[mark:]),
                              lambda: f"{front} -> {back}: {line}: {backs[back].log()[mark:]}")
             fronts[front].wait_log(re.escape(found[1]))
@@ -319,10 +323,31 @@ def test_certificates():
     write_users()
     for way in ("ssl", "starttls"):
         for kind in FRONTS:
-            wait_for(lambda: dialogue(kind, f"any-{way}")[-1].startswith("a1 OK"), f"{kind} takes any certificate: {way}", 30)
+            wait_for(lambda: dialogue(kind, f"any-{way}")[-1].startswith("a1 OK"),
+                     f"{kind} takes any certificate: {way}", 30)
             assert dialogue(kind, f"unknown-{way}") == ["a1 NO [UNAVAILABLE] Account is temporarily unavailable."], kind
         assert not any("LOGIN" in line for line in scripted[f"unknown-{way}"].lines)
         assert not any("x-originating-ip" in line and "STARTTLS" in line for line in scripted[f"any-{way}"].lines)
+
+
+def test_the_proxy_shows_its_own_certificate():
+    script("asks", "ssl=any-cert", tls=pki.self_signed("asks", "/CN=asks"), client_ca="/etc/proxy/front.pem")
+    script("asks-other", "ssl=any-cert", tls=pki.self_signed("asks-other", "/CN=asks"), client_ca="/etc/proxy/ca.pem")
+    write_users()
+    wait_for(lambda: dialogue("culver", "asks")[-1].startswith("a1 OK"), "the backend takes our certificate", 30)
+    assert dialogue("culver", "asks-other") == ["a1 NO [UNAVAILABLE] Account is temporarily unavailable."]
+
+
+def test_login_source_ips_by_turns():
+    scripted["plain"].peers.clear()
+    fronts["culver"].stop()
+    fronts["culver"].write_config(FRONT.replace("ADDRESS", FRONTS["culver"]).replace("CERT", "front").replace(
+        "RECONNECTS", "0") + "login_source_ips = ?127.0.0.41, 127.0.0.42 192.0.2.1 ::1\n")
+    fronts["culver"].start()
+    wait_for(lambda: port_is_open(143, FRONTS["culver"]), "the port", 60)
+    for _ in range(4):
+        assert dialogue("culver", "plain")[-1].startswith("a1 OK")
+    assert scripted["plain"].peers == ["127.0.0.41", "127.0.0.42"] * 2, scripted["plain"].peers
 
 
 def big_message(number, size):
