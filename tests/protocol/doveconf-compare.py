@@ -26,7 +26,7 @@ def is_debians(program):
 
 def run(program, name, options):
     result = subprocess.run([program, *options, "-c", name], cwd=FOLDER, capture_output=True, text=True, errors="replace",
-                            timeout=20, env={"PATH": "/usr/bin:/bin", "HOME": "/root"})
+                            timeout=120, env={"PATH": "/usr/bin:/bin", "HOME": "/root"})
     lines = [line for line in result.stdout.splitlines() if not line.startswith("# ")]
     messages = [line for line in result.stderr.splitlines()
                 if re.match(r"doveconf: (Fatal|Warning|Error): ", line) and not is_culvers_own(line)]

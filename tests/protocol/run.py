@@ -78,9 +78,9 @@ class Dialogue:
     def connect(self, client):
         if client not in self.clients:
             if self.protocol == "lmtp":
-                self.clients[client] = Connection(None, path=simple.LMTP_SOCKET, timeout=10)
+                self.clients[client] = Connection(None, path=simple.LMTP_SOCKET, timeout=60)
             else:
-                connection = self.clients[client] = Connection(143, timeout=10)
+                connection = self.clients[client] = Connection(143, timeout=60)
                 if self.headers.get("login") != ["no"]:
                     connection.line()
                     answer = connection.command(f"login LOGIN {self.user} {simple.PASSWORD}")
@@ -138,7 +138,7 @@ class Dialogue:
             except Mismatch as problem:
                 raise Mismatch(f"line {number}: {problem}")
             except TimeoutError:
-                raise Mismatch(f"line {number}: nothing came within 10 s; expected {text!r}")
+                raise Mismatch(f"line {number}: nothing came within 60 s; expected {text!r}")
             index += 1
 
     def match(self, connection, text):

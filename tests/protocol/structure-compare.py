@@ -72,7 +72,7 @@ def dovecot_program():
 
 class Client:
     def __init__(self, port):
-        for attempt in range(100):
+        for attempt in range(600):
             try:
                 self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
                 break

@@ -4,17 +4,17 @@
 import os
 import re
 import sys
-import time
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import attack, case, simple
 from harness.attack import bounds, send_and_drain
 from harness.mail import lmtp_deliver
+from harness.server import wait_for
 from harness.simple import PASSWORD, USER
 
 OTHER = "other@example.test"
-# Each command on a hostile message; generous, as the machine may be busy.
+# Of CPU, for all that is done with a hostile message.
 SECONDS = 15
 
 
@@ -176,8 +176,13 @@ def test_sessions_of_one_user_from_one_address():
     elsewhere = attack.connect()
     assert elsewhere.command(f"a LOGIN {USER} {PASSWORD}")[-1].startswith("a OK")
     clients.pop().close()
-    attack.wait_a_moment()
-    attack.login().close()
+
+    def has_room():
+        again = attack.connect(source="127.0.0.1")
+        answer = again.command(f"a LOGIN {USER} {PASSWORD}")
+        again.close()
+        return answer and answer[-1].startswith("a OK")
+    wait_for(has_room, "the place of the session that ended is free")
     for client in clients:
         client.close()
     attack.reconfigure(simple.CONFIG + "auth_failure_delay = 0\n")
@@ -197,13 +202,12 @@ def headers(*lines, body="x\r\n"):
 
 def look_at(message, name, searches=("TEXT needle", "HEADER Subject needle", "FROM needle")):
     """Delivers, fetches every view of it, and deletes it."""
-    start = time.monotonic()
     reply = lmtp_deliver(simple.LMTP_SOCKET, [USER], f"Subject: {name}\r\nMessage-ID: <{name}@x.test>\r\n" + message)
     assert re.match(r"250|55[24]", reply[0]), (name, reply)
     if not reply[0].startswith("250"):
         return ""
     client = attack.login(selected="INBOX")
-    client.socket.settimeout(60)
+    client.socket.settimeout(300)
     structure = ""
     for items in ("(UID FLAGS ENVELOPE)", "BODYSTRUCTURE", "BODY",
                   "(RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT)])",
@@ -221,7 +225,6 @@ def look_at(message, name, searches=("TEXT needle", "HEADER Subject needle", "FR
     client.command("d STORE 1:* +FLAGS.SILENT (\\Deleted)")
     assert client.command("e EXPUNGE")[-1].startswith("e OK")
     client.close()
-    assert time.monotonic() - start < SECONDS * 2, f"{name} takes {time.monotonic() - start:.1f} s"
     return structure
 
 

@@ -50,10 +50,8 @@ def test_a_client_that_vanishes_in_the_middle_of_a_literal_leaves_nothing():
     client = login()
     client.send(b"p APPEND INBOX {100000+}\r\nSubject: half\r\n\r\nonly this")
     client.close()
-    time.sleep(0.3)
+    wait_for(lambda: not os.listdir(f"{simple.maildir()}/tmp"), "the half message is gone from tmp")
     assert uids(login()) == before
-    leftovers = os.listdir(f"{simple.maildir()}/tmp")
-    assert not leftovers, leftovers
     others_are_undisturbed()
 
 
@@ -64,7 +62,6 @@ def test_lines_literals_and_bytes_that_cannot_be():
                  b"a SEARCH " + b"NOT " * 4000 + b"ALL", b"a SEARCH CHARSET UTF-8 TEXT \xc3\x28"):
         client = login()
         client.send(junk + b"\r\n")
-        client.socket.settimeout(10)
         line = client.line()
         assert line is None or re.match(r"(\*|a\S*) ", line) or line == "+ OK", (junk[:40], line)
         client.close()
@@ -74,7 +71,7 @@ def test_lines_literals_and_bytes_that_cannot_be():
 def test_strangers_send_rubbish_before_login():
     chance = random.Random(3)
     for _ in range(60):
-        probe = socket.create_connection(("127.0.0.1", 143), 5, (f"127.0.0.{chance.randint(100, 120)}", 0))
+        probe = socket.create_connection(("127.0.0.1", 143), 60, (f"127.0.0.{chance.randint(100, 120)}", 0))
         try:
             probe.sendall(bytes(chance.randrange(256) for _ in range(chance.randint(1, 3000))) + b"\r\n")
         except OSError:
@@ -82,7 +79,7 @@ def test_strangers_send_rubbish_before_login():
         probe.close()
     for payload in (b"a AUTHENTICATE PLAIN\r\n" + b"A" * 20000 + b"\r\n", b"a LOGIN {5000}\r\n", b"a NOOP " + b"(" * 4000,
                     b"a ID (" + b'"k" "v" ' * 1000 + b")\r\n", b"a LOGIN \"" + b"x" * 9000):
-        probe = socket.create_connection(("127.0.0.1", 143), 5, ("127.0.0.99", 0))
+        probe = socket.create_connection(("127.0.0.1", 143), 60, ("127.0.0.99", 0))
         probe.sendall(payload)
         probe.settimeout(2)
         try:
@@ -200,7 +197,7 @@ def test_an_empty_lock_file_of_a_power_cut_is_not_waited_for():
     start = time.monotonic()
     assert lmtp_deliver(simple.LMTP_SOCKET, [USER], make_message("behind the lock"))[0].startswith("250")
     assert "behind the lock" in subjects()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 90, "the reference waits for two minutes"
 
 
 def test_a_full_disk_is_a_temporary_failure_and_loses_nothing():
@@ -242,9 +239,12 @@ def test_a_read_only_disk_can_still_be_read():
 
 
 def test_a_broken_line_of_the_password_file_stops_only_its_own_user():
-    with open("/etc/dovecot/users", "a") as file:
-        file.write("no colon here\n:nobody\nbroken@example.test:{NOSUCH}x\nlast@example.test:{PLAIN}secret\n")
-    time.sleep(1.2)
+    with open("/etc/dovecot/users") as file:
+        users = file.read()
+    private.install_file("/etc/dovecot/users", users + "no colon here\n:nobody\nbroken@example.test:{NOSUCH}x\n"
+                         "last@example.test:{PLAIN}secret\n")
+    test = ["doveadm", "auth", "test", "last@example.test", PASSWORD]
+    wait_for(lambda: subprocess.run(test, capture_output=True).returncode == 0, "the new file is in use")
     client = login("last@example.test")
     assert client.command("n NOOP")[-1].startswith("n OK")
     probe = Connection(143, source="127.0.0.88")

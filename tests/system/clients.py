@@ -60,7 +60,7 @@ def test_swaks_delivers_over_lmtp():
 
 
 def mbsync():
-    result = subprocess.run(["mbsync", "-c", "/home/mbsyncrc", "-V", "all"], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(["mbsync", "-c", "/home/mbsyncrc", "-V", "all"], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
 
@@ -128,7 +128,7 @@ def test_mbsync_changes_on_both_sides_meet():
 def test_curl_lists_fetches_and_appends():
     def curl(url, *more):
         return subprocess.run(["curl", "-sS", "-k", "--user", f"{USER}:{PASSWORD}", url, *more], capture_output=True,
-                              text=True, timeout=30)
+                              text=True, timeout=300)
     assert '* LIST (\\HasNoChildren) "/" Archive' in curl("imaps://127.0.0.1/").stdout
     with open("/home/up.eml", "w") as file:
         file.write(make_message("from curl"))
@@ -148,7 +148,7 @@ def test_fetchmail_takes_the_mail_away():
     private.install_file("/home/fetchmailrc", f"poll 127.0.0.1 protocol IMAP port 143 user \"{USER}\" password \"{PASSWORD}\""
                                               " folder Collect sslproto '' fetchall no rewrite mda \"cat >> /home/got\"\n", 0o600)
     result = subprocess.run(["fetchmail", "-f", "/home/fetchmailrc", "--pidfile", "/run/fm.pid"], capture_output=True, text=True,
-                            timeout=60, env={**os.environ, "HOME": "/home", "FETCHMAILHOME": "/home"})
+                            timeout=300, env={**os.environ, "HOME": "/home", "FETCHMAILHOME": "/home"})
     assert result.returncode == 0, result.stdout + result.stderr
     with open("/home/got") as file:
         assert file.read().count("Subject: collect") == 5

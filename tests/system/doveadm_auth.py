@@ -10,11 +10,13 @@ import random
 import re
 import select
 import sys
+import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import case, private
 from harness.authpair import Accepted, Pair
+from harness.server import wait_for
 
 ACCEPTED = {
     "socket": Accepted("a socket that nobody answers at is a temporary failure (75), not a wrong password (77) or a success (0)"),
@@ -257,7 +259,7 @@ def on_terminal(program, args, answers):
     if pid == 0:
         os.execv(program, [program, *args])
     seen, waiting = b"", list(answers)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 0.1)[0]:
             continue
@@ -269,7 +271,8 @@ def on_terminal(program, args, answers):
             break
         seen += block
         if seen.endswith(b": ") and waiting:
-            time.sleep(0.05)
+            # What comes before the echo is off would be shown, or thrown away.
+            wait_for(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, "the terminal's echo is off")
             os.write(terminal, waiting.pop(0).encode() + b"\n")
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
 

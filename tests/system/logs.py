@@ -82,7 +82,8 @@ def test_files_get_levels_timestamps_and_info_apart():
         return open("/var/log/d.info").read() if os.path.exists("/var/log/d.info") else ""
     wait_for(lambda: re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d imap-login: Info: Login: user=<{USER}>", info(), re.M),
              "the login stands in the info log")
-    assert re.search(rf"auth: Info: passwd-file\({USER},127\.0\.0\.73,?.*\): [Pp]assword mismatch", info()), info()
+    mismatch = rf"auth: Info: passwd-file\({USER},127\.0\.0\.73,?.*\): [Pp]assword mismatch"
+    wait_for(lambda: re.search(mismatch, info()), "the mismatch stands in the info log")
     errors = open("/var/log/d.err").read() if os.path.exists("/var/log/d.err") else ""
     assert "Login: user" not in errors
     client.close()

@@ -150,11 +150,11 @@ def wait_for_message(user, password, subject):
         text = client.fetch(found[0], "(BODY.PEEK[HEADER])")[1][0][1].decode() if found else None
         client.logout()
         return text
-    return wait_for(look, f"{user} gets {subject!r}; log: {server.log()[-2000:]}", 20)
+    return wait_for(look, f"{user} gets {subject!r}; log: {server.log()[-2000:]}")
 
 
 def submission(port, user, password, tls=True):
-    client = smtplib.SMTP("127.0.0.1", port, NAME, source_address=(OUTSIDE, 0), timeout=20)
+    client = smtplib.SMTP("127.0.0.1", port, NAME, source_address=(OUTSIDE, 0), timeout=60)
     if tls:
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -253,7 +253,7 @@ def test_a_renewed_certificate_is_picked_up_by_both():
         same = smtp.sock.getpeercert(True) == certificate == renewed
         smtp.close()
         return same
-    wait_for(shown, "IMAP and SMTP show the renewed certificate", 20)
+    wait_for(shown, "IMAP and SMTP show the renewed certificate")
 
 
 CLEANUP = [lambda: state.get("postfix") and state["postfix"].stop(), server.stop]

@@ -97,7 +97,7 @@ def wait_for_subject(user, password, subject):
         headers = client.fetch(found[0], "(BODY.PEEK[HEADER])")[1][0][1].decode() if found else None
         client.logout()
         return headers and (len(found), headers)
-    return wait_for(look, f"{user} gets {subject!r}; log: {server.log()[-2000:]}", 20)
+    return wait_for(look, f"{user} gets {subject!r}; log: {server.log()[-2000:]}")
 
 
 def test_prepare():
