@@ -369,7 +369,7 @@ private:
     void judge_success() {
         const AuthFields& fields = road_.request.fields;
         const std::string& service = road_.request.service;
-        if (fields.contains("nologin") && service != "smtp")
+        if (fields.contains("nologin") && !fields.contains("proxy") && service != "smtp")
             road_.conclude(kExitNoPermission, "The password may be right, but nologin is set for this user: no login.");
         if (const AuthField* host = fields.find("host"); fields.contains("proxy"))
             road_.add(fmt::format("so the session goes on to {}", host ? host->value : "nowhere: host is missing"));
