@@ -11,6 +11,7 @@ import base64
 import contextlib
 import os
 import re
+import statistics
 import time
 
 from . import simple
@@ -69,7 +70,7 @@ def login(user=USER, password=PASSWORD, selected=None):
     return client
 
 
-def send_and_drain(client, data, timeout=5):
+def send_and_drain(client, data, timeout=30):
     """Sends all it can, then reads to the end of the connection or to a silence; gives what came."""
     client.socket.settimeout(timeout)
     try:
@@ -84,6 +85,24 @@ def send_and_drain(client, data, timeout=5):
         pass
     client.close()
     return received
+
+
+def take_the_same_time(what, actions, bound, turns=21):
+    """Two actions, one after the other in turn so that a busy machine hits both. Their times, without the outliers that
+    it makes, may differ by 5 % or `bound` (ms); a round that a busy machine spoilt is repeated."""
+    differences = []
+    for _ in range(15):
+        times = [[] for _ in actions]
+        for number in range(turns):
+            for action, values in zip(actions, times):
+                start = time.perf_counter()
+                action(number)
+                values.append((time.perf_counter() - start) * 1000)
+        one, other = (statistics.quantiles(values, n=4)[0] for values in times)
+        differences.append(round(one - other, 2))
+        if abs(one - other) < max(bound, one / 20):
+            return
+    raise AssertionError(f"{what}: differences in ms: {differences}")
 
 
 def processes():

@@ -18,7 +18,7 @@ def test_start():
     attack.start()
 
 
-def refused(command, timeout=5):
+def refused(command, timeout=30):
     """The answers to one command of a new connection; none of them may be the OK of a login."""
     client = connect()
     answer = send_and_drain(client, command + b"\r\nz LOGOUT\r\n", timeout)
@@ -145,7 +145,7 @@ def test_cve_2025_59028_invalid_base64_fails_only_its_own_client():
         assert waiting.line().startswith("+")
         for response in (b"!!!!", b"AAA", b"=AAA", b"AA=A", b"A" * 4001, b"\xff\xff", b"AAAA\tAAAA", b"AAAA AAAA",
                          b"AA==AA=="):
-            answer = refused(b"a AUTHENTICATE PLAIN\r\n" + response, 2)
+            answer = refused(b"a AUTHENTICATE PLAIN\r\n" + response)
             assert b"a NO" in answer or b"a BAD" in answer or b"BYE" in answer, (response, answer)
             refused(b"a AUTHENTICATE PLAIN " + response, 2)
         waiting.send(base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()) + b"\r\n")
