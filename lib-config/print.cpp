@@ -360,7 +360,7 @@ std::string print_settings(const Settings& settings, const PrintOptions& options
     for (std::size_t i = 1; i < config.scopes.size(); ++i)
         if (may_apply(config.scopes[i]->condition, options.filter)) filters.push_back(config.scopes[i].get());
     std::ranges::stable_sort(filters, [](const config::Scope* a, const config::Scope* b) {
-        return a->condition.is_printed_before(b->condition);
+        return a->condition.is_less_specific(b->condition);
     });
     for (const auto* scope : filters) out += filter_text(printer, *scope);
     if (options.values_only) {

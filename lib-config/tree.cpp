@@ -70,8 +70,8 @@ unsigned bits(const std::vector<IpNetwork>& networks) {
 }
 
 auto rank(const Condition& condition) {
-    int protocol = condition.protocol.empty() ? 0 : condition.protocol[0] == '!' ? 1 : 2;
-    return std::tuple(condition.local_name.size(), bits(condition.local), bits(condition.remote), protocol);
+    return std::tuple(condition.local_name.size(), bits(condition.local), bits(condition.remote),
+                      !condition.protocol.empty());
 }
 
 }  // namespace
@@ -95,16 +95,10 @@ bool Condition::is_same_as(const Condition& other) const {
 
 bool Condition::is_less_specific(const Condition& other) const { return rank(*this) < rank(other); }
 
-bool Condition::is_printed_before(const Condition& other) const {
-    auto order = [](const Condition& of) {
-        return std::tuple(of.local_name.size(), bits(of.local), bits(of.remote), !of.protocol.empty());
-    };
-    return order(*this) < order(other);
-}
-
 std::vector<std::uint16_t> matching_scopes(const Config& config, const SettingFilter& filter) {
     std::vector<std::uint16_t> found;
-    for (std::size_t i = 1; i < config.scopes.size(); ++i)
+    // What comes later counts more; of equals (protocol imap, protocol !lmtp) that is the first in the file.
+    for (std::size_t i = config.scopes.size(); i-- > 1;)
         if (config.scopes[i]->condition.matches(filter)) found.push_back(static_cast<std::uint16_t>(i));
     std::ranges::stable_sort(found, [&](std::uint16_t a, std::uint16_t b) {
         return config.scopes[a]->condition.is_less_specific(config.scopes[b]->condition);

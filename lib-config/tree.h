@@ -64,7 +64,6 @@ struct Condition {
     bool is_same_as(const Condition& other) const;
     // Orders from general to specific, so that what is applied last wins.
     bool is_less_specific(const Condition& other) const;
-    bool is_printed_before(const Condition& other) const;
 };
 
 struct Scope {

@@ -67,7 +67,8 @@ FIELDS = {
     "u3": "proxy_maybe host=::1", "u4": "original_user=foo auth_user=bar code=zz temp", "u5": "user=p1 login_user=r3",
     "u6": "nologin proxy host=192.0.2.9", "u7": "auth_mech=x mech=y", "u8": "app=x%ux foo=%{orig_user}%{auth_user}",
 }
-FILES["fields"] = "".join(f"{name}:{{PLAIN}}pw:5001:5001::/home/f::{fields} userdb_m=1\n" for name, fields in FIELDS.items())
+FILES["fields"] = "".join(f"{name}:{{PLAIN}}pw:5001:5001::/home/f::{fields} userdb_m=1\n" for name,
+                          fields in FIELDS.items())
 MORE = os.environ.get("PRINT") == "1"
 
 
@@ -146,7 +147,8 @@ CASES["skip: three, the last is for nobody"] = (
     passdb("hashed", "skip = unauthenticated", "result_failure = return-fail") + userdb("a"), USUAL)
 CASES["every passdb is skipped"] = (passdb("a") + passdb("b", "skip = unauthenticated", "mechanisms = login"), USUAL)
 CASES["deny"] = (passdb("denied", "deny = yes") + BOTH, USUAL)
-CASES["deny behind"] = (passdb("a", "result_success = continue-ok") + passdb("denied", "deny = yes") + userdb("a"), USUAL)
+CASES["deny behind"] = (passdb("a", "result_success = continue-ok") + passdb("denied", "deny = yes") + userdb("a"),
+                        USUAL)
 CASES["deny that cannot be asked"] = (passdb("closed", "deny = yes") + BOTH, USUAL)
 CASES["deny with rules"] = (
     passdb("denied", "deny = yes", "result_success = continue-ok", "result_failure = return-fail") + BOTH, USUAL)
@@ -162,7 +164,8 @@ for filters in ("same", "only*", "!same", "!same only*", "only* !onlya, nobody",
 CASES["default_fields and override_fields"] = (
     passdb("a", "default_fields = fa=default fz=%u userdb_xa=default userdb_home=/def/%n flag both=",
            "override_fields = both=over%n userdb_both=over new reason=%{passdb:fa}") +
-    userdb("a", "default_fields = home=/def/%u xa=default mail=maildir:/d/%n flag", "override_fields = both=o uid=77 gid=root"),
+    userdb("a", "default_fields = home=/def/%u xa=default mail=maildir:/d/%n flag",
+           "override_fields = both=o uid=77 gid=root"),
     USUAL + [user("renamed"), plain("renamed", "pw"), plain("off", "pw")])
 CASES["default_fields of a passdb that goes on"] = (
     passdb("a", "default_fields = fd=1 nodelay", "result_success = continue-ok", "override_fields = fo=%{passdb:fa}") +
@@ -171,7 +174,8 @@ CASES["default_fields of a passdb that goes on"] = (
     "override_fields = o=2"), USUAL)
 CASES["prefetch"] = (BOTH.replace("userdb {", "userdb {\n  driver = prefetch\n}\nuserdb {", 1), USUAL)
 CASES["prefetch alone"] = (passdb("a") + "userdb {\n  driver = prefetch\n}\n", USUAL)
-CASES["prefetch last"] = (passdb("a") + userdb("b", "result_success = continue-ok") + "userdb {\n  driver = prefetch\n}\n",
+CASES["prefetch last"] = (passdb("a") + userdb("b", "result_success = continue-ok")
+                          + "userdb {\n  driver = prefetch\n}\n",
                           USUAL)
 CASES["static userdb"] = (
     passdb("a") + userdb("uid=7000 gid=7001 home=/srv/%d/%n mail=maildir:~/M quota_rule=*:bytes=%{passdb:fa}",
@@ -201,13 +205,17 @@ CASES["odd fields in the only database"] = (passdb("a") + userdb("a"), ODD)
 CASES["odd fields, going on"] = (BOTH.replace("users", "users").replace(
     "a\n}", "a\n  result_success = continue\n}"), ODD)
 CASES["odd fields, going on as proven"] = (BOTH.replace("a\n}", "a\n  result_success = continue-ok\n}"), ODD)
-MASTERS = [plain("same*boss", "bpw"), plain("same*boss", "bad"), plain("same*nobody", "bpw"), plain("nobody*boss", "bpw"),
+MASTERS = [plain("same*boss", "bpw"), plain("same*boss", "bad"), plain("same*nobody", "bpw"), plain("nobody*boss",
+                                                                                                    "bpw"),
            plain("boss", "bpw"), plain("same*onlya", "mpw"), plain("same*onlya", "pw"), plain("same", "pw"),
            plain("same*same", "pw"), plain("*boss", "bpw"), plain("same*", "pw"), plain("boss", "bpw", authzid="same"),
            plain("same*boss", "bpw", authzid="onlya"), plain("off*boss", "bpw"), plain("net*boss", "bpw"),
-           plain("renamed*boss", "bpw"), plain("same*silent", "bpw"), plain("SAME*Boss", "bpw"), plain("a*b*boss", "bpw"),
-           plain("noauth*boss", "bpw"), plain("failing*boss", "bpw"), plain("sa me*boss", "bpw"), cram("same*boss", "bpw"),
-           cram("same*boss", "bad"), cram("same", "pw"), scram("same*boss", "bpw"), stored("same*boss"), user("same*boss"),
+           plain("renamed*boss", "bpw"), plain("same*silent", "bpw"), plain("SAME*Boss", "bpw"), plain("a*b*boss",
+                                                                                                       "bpw"),
+           plain("noauth*boss", "bpw"), plain("failing*boss", "bpw"), plain("sa me*boss", "bpw"), cram("same*boss",
+                                                                                                       "bpw"),
+           cram("same*boss", "bad"), cram("same", "pw"), scram("same*boss",
+                                                               "bpw"), stored("same*boss"), user("same*boss"),
            stored("boss")]
 SEPARATOR = "auth_master_user_separator = *\nauth_mechanisms = plain login cram-md5 scram-sha-1\n"
 for name, settings in {
@@ -215,16 +223,19 @@ for name, settings in {
         "master, continue-ok": ("result_success = continue-ok",), "master, return-fail": ("result_success = return-fail",),
         "master, failures return": ("result_failure = return",),
         "master, mechanisms": ("mechanisms = plain",), "master, filter": ("username_filter = b*",),
-        "master, fields": ("default_fields = dm=%u userdb_y=%{login_user}", "override_fields = om=%{auth_user}")}.items():
+        "master, fields": ("default_fields = dm=%u userdb_y=%{login_user}",
+                           "override_fields = om=%{auth_user}")}.items():
     CASES[name] = (SEPARATOR + passdb("masters", "master = yes", *settings) + BOTH, MASTERS)
 CASES["master that cannot be asked"] = (SEPARATOR + passdb("closed", "master = yes") + BOTH, MASTERS)
 CASES["master that cannot be asked, then one that can"] = (
     SEPARATOR + passdb("closed", "master = yes") + passdb("masters", "master = yes", "pass = yes") + BOTH, MASTERS)
 CASES["master without a master passdb"] = (SEPARATOR + BOTH, MASTERS)
 CASES["master behind the others"] = (SEPARATOR + BOTH + passdb("masters", "master = yes"), MASTERS)
-CASES["no separator"] = ("auth_mechanisms = plain login cram-md5 scram-sha-1\n" + passdb("masters", "master = yes") + BOTH,
+CASES["no separator"] = ("auth_mechanisms = plain login cram-md5 scram-sha-1\n" + passdb("masters", "master = yes")
+                         + BOTH,
                          MASTERS)
-CREDENTIALS = [cram("plain", "pw"), cram("scram", "pw"), cram("crypt", "pw"), cram("plain", "bad"), cram("nobody", "pw"),
+CREDENTIALS = [cram("plain", "pw"), cram("scram", "pw"), cram("crypt", "pw"), cram("plain", "bad"), cram("nobody",
+                                                                                                         "pw"),
                scram("plain", "pw"), scram("crypt", "pw"), scram("same", "pw"), cram("same", "pw"), cram("both", "one"),
                cram("both", "two"), cram("onlyb", "pw"), cram("onlya", "pw"), cram("nopass", "x"), cram("noauth", "pw"),
                cram("off", "pw"), cram("net", "pw"), cram("net", "pw", NET + "192.0.2.9"), cram("renamed", "pw"),
@@ -239,7 +250,8 @@ CASES["credentials from one that cannot be asked"] = (
     HASHES + passdb("closed") + passdb("a") + userdb("a"), CREDENTIALS)
 CASES["names"] = (
     "auth_default_realm = ex.org\nauth_username_translation = %@:@\nauth_username_format = %Ln\n" + passdb("a") +
-    userdb("a"), [plain("same", "pw"), plain("SAME@x", "pw"), plain("same%x", "pw"), plain("same:x", "bad"), user("same"),
+    userdb("a"), [plain("same", "pw"), plain("SAME@x", "pw"), plain("same%x", "pw"), plain("same:x", "bad"),
+                  user("same"),
                   user("SAME%y"), stored("same@z"), plain("nobody", "x"), user("nobody")])
 CASES["auth_username_chars is empty"] = (
     "auth_username_chars =\n" + passdb("a") + userdb("a"),
@@ -306,6 +318,14 @@ CASES["protocol blocks"] = (
         *(plain("bob", password, f"service={service}\tno-penalty") for password in ("all", "imap", "smtp", "bad")),
         login("bob", "imap", f"service={service}\tno-penalty"), stored("bob", f"service={service}"),
         user("bob", f"service={service}"))])
+for first, then in (("doveadm", "!imap"), ("!imap", "doveadm")):
+    CASES[f"protocol {first}, then {then}: the first counts"] = (
+        "".join(f"protocol {name} {{\n  auth_default_realm = {name.strip('!')}\n" +
+                userdb(f"uid=1 gid=1 home=/{name}/%u allow_all_users=yes", driver="static") + "}\n" for name in (first,
+                                                                                                                 then)) +
+        passdb("password=all", driver="static") + userdb("uid=1 gid=1 home=/default/%u", driver="static"),
+        [request for service in ("imap", "doveadm", "lmtp") for request in (
+            plain("bob", "all", f"service={service}\tno-penalty"), user("bob", f"service={service}"))])
 CASES["two userdbs that differ"] = (
     passdb("a") + userdb("a", "result_success = continue-ok", "override_fields = fromall=1") +
     userdb("b", "result_failure = return-fail", "default_fields = late=1"), USUAL)
@@ -378,7 +398,8 @@ ACCEPTED = {
         ours.kind == "FAIL"),
     "networks-of-lookups": (
         "allow_nets is for logins: a lookup without an address is no login, and LMTP needs the user",
-        lambda case, kind, what, theirs, ours: kind == "pass" and what in ("net", "r7", "r8", "u1") and theirs.kind == "NOTFOUND" and
+        lambda case, kind, what, theirs, ours: kind == "pass" and what in ("net", "r7", "r8",
+                                                                           "u1") and theirs.kind == "NOTFOUND" and
         ours.kind == "PASS"),
     "proxy-of-lookups": (
         "PASS gives the proxy fields as they are: nobody but a login can be sent elsewhere, and no lookup waits for DNS",

@@ -37,6 +37,21 @@ TEST_F(SettingsTest, TheMostSpecificFilterWins) {
     EXPECT_EQ(s->local_names(), (std::vector<std::string>{"a.example", "*.b.example"}));
 }
 
+TEST_F(SettingsTest, OfProtocolFiltersTheFirstCounts) {
+    const std::string imap = "protocol imap {\n mail_uid = imap\n passdb {\n  driver = static\n }\n}\n",
+                      others = "protocol !lmtp {\n mail_uid = others\n passdb {\n  driver = pam\n }\n}\n",
+                      again = "protocol imap {\n mail_gid = again\n}\n";
+    for (const auto& [text, uid, driver] : {std::tuple{imap + others, "imap", "static"},
+                                            {others + imap, "others", "pam"},
+                                            {imap + others + again, "imap", "static"},
+                                            {again + others + imap, "imap", "static"}}) {
+        auto view = settings(text)->for_filter({"imap", {}, {}, {}});
+        EXPECT_EQ(view->string("mail_uid"), uid) << text;
+        ASSERT_EQ(view->passdbs().size(), 2U);
+        EXPECT_EQ(view->passdbs()[0].driver, driver) << text;
+    }
+}
+
 TEST_F(SettingsTest, AViewOfAViewKnowsBothFilters) {
     auto imap = settings(kFilters)->for_filter({"imap", {}, {}, {}});
     auto view = imap->for_filter({{}, {}, {}, IpAddress::parse("10.1.2.3")});
