@@ -29,6 +29,9 @@ struct AuthEngine::UserDbEntry {
     bool verbose = false;
 };
 
+// Database columns: `user` is the whole name, `username` and `domain` its two halves.
+void rename_user(std::string& user, std::string_view key, std::string_view value);
+
 // One walk through the passdbs: those for master users first if it is their login, then the others.
 struct AuthEngine::Chain {
     const SecretString* password = nullptr;  // null: credentials are wanted
@@ -59,6 +62,7 @@ struct AuthEngine::UserChain {
     bool internal_failure = false;           // a database that was passed over might have known
     std::optional<Chain> existence;          // the passdbs, which the userdb at hand leaves that to (static)
     std::optional<UserResult::Kind> exists;  // what they have said
+    std::optional<AuthFields> known_before;  // the userdbs' fields of the request before they were asked
 };
 
 // What one call of `advance` may do, and where it has stopped.

@@ -6,6 +6,7 @@
 #include "lib-auth/auth-engine-entries.h"
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/password-scheme.h"
+#include "lib-auth/userdb.h"
 #include "lib-auth/wildcard.h"
 #include "lib-base/log.h"
 #include "lib-base/random.h"
@@ -19,15 +20,6 @@ constexpr std::chrono::minutes kLongestDelay{5};
 constexpr std::string_view kFlags[] = {"nologin", "proxy", "proxy_maybe", "proxy_always", "nodelay"};
 
 bool is_flag(std::string_view key) { return std::find(std::begin(kFlags), std::end(kFlags), key) != std::end(kFlags); }
-
-// Database columns: `user` is the whole name, `username` and `domain` its two halves.
-void rename_user(std::string& user, std::string_view key, std::string_view value) {
-    if (value.empty()) return;
-    std::size_t at = user.find('@');
-    if (key == "domain") user = fmt::format("{}@{}", user.substr(0, at), value);
-    else if (key == "user" || at == user.npos || value.find('@') != value.npos) user = value;
-    else user = std::string(value) + user.substr(at);
-}
 
 // "N" or "N+M": the second N, and up to M more by chance. Nothing if it is no such text or too far away.
 std::optional<SystemClock::time_point> parse_delay(std::string_view text, std::string& problem) {
@@ -114,9 +106,15 @@ private:
     void set_for_userdb(std::string_view key, std::string_view value, bool has_value) {
         request_.has_userdb_fields = true;
         if (key == "userdb_import") import(value, "userdb_");
-        else if (key == "user") rename_user(request_.user, key, value);
-        else if (key == "user") rename_user(request_.user, key, value);
+        else if (key == "user" || key == "username" || key == "domain") rename_user(request_.user, key, value);
+        else if (key == "uid" || key == "gid") set_number(key, value);
         else request_.userdb_fields.set(key, value, has_value);
+    }
+
+    // A name becomes its number; one that there is not stays, for the userdb to refuse.
+    void set_number(std::string_view key, std::string_view value) {
+        auto number = key == "uid" ? resolve_uid(value) : resolve_gid(value);
+        request_.userdb_fields.set(key, number ? *number : std::string(value));
     }
 
     // A list of fields in one field, separated by TAB; a list within a list is not looked into.
@@ -161,6 +159,14 @@ private:
     bool allowed_ = true, importing_ = false;
 };
 }  // namespace
+
+void rename_user(std::string& user, std::string_view key, std::string_view value) {
+    if (value.empty()) return;
+    std::size_t at = user.find('@');
+    if (key == "domain") user = fmt::format("{}@{}", user.substr(0, at), value);
+    else if (key == "user" || at == user.npos || value.find('@') != value.npos) user = value;
+    else user = std::string(value) + user.substr(at);
+}
 
 // Puts the database's fields into the request. False if they forbid this login.
 bool AuthEngine::apply_fields(const PassDbEntry& entry, AuthRequest& request, PassDbReply& reply,

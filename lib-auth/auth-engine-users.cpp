@@ -53,6 +53,7 @@ UserResult AuthEngine::lookup_user(AuthRequest& request) const {
 // Nothing: it would have to wait.
 std::optional<UserResult::Kind> AuthEngine::check_existence(AuthRequest& request, UserChain& chain, Pace& pace) const {
     if (!chain.existence) {
+        chain.known_before = request.userdb_fields;
         chain.existence.emplace();
         chain.existence->is_proof_pending = !request.mechanism.empty();
     }
@@ -65,7 +66,9 @@ std::optional<UserResult::Kind> AuthEngine::check_existence(AuthRequest& request
         return UserResult::Kind::InternalFailure;
     }
     if (credentials.result == AuthResult::InternalFailure) return UserResult::Kind::InternalFailure;
-    return credentials.result == AuthResult::UnknownUser ? UserResult::Kind::NotFound : UserResult::Kind::Found;
+    // Who is denied (deny = yes) is no user either: as in Dovecot, mail for him is refused.
+    bool is_nobody = credentials.result == AuthResult::UnknownUser || credentials.result == AuthResult::Disabled;
+    return is_nobody ? UserResult::Kind::NotFound : UserResult::Kind::Found;
 }
 
 // Nothing: the next one costs more than the walk may; it goes on where it stopped.
@@ -78,6 +81,7 @@ std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, UserChai
         if (!answer) return std::nullopt;
         chain.existence.reset();
         chain.exists.reset();
+        chain.known_before.reset();
         UserResult::Kind kind = *answer;
         if (kind == UserResult::Kind::InternalFailure) chain.internal_failure = true;
         ResultRule rule = kind == UserResult::Kind::Found      ? entry.success
@@ -86,6 +90,10 @@ std::optional<UserResult> AuthEngine::ask_userdbs(AuthRequest& request, UserChai
         if (rule == ResultRule::ReturnOk || rule == ResultRule::ContinueOk) chain.succeeded = true;
         if (rule == ResultRule::ReturnFail || rule == ResultRule::ContinueFail) chain.succeeded = false;
         if (rule == ResultRule::Return || rule == ResultRule::ReturnOk || rule == ResultRule::ReturnFail) break;
+    }
+    if (chain.succeeded && request.userdb_fields.contains("tempfail")) {
+        log_info(fmt::format("userdb({}): the field tempfail makes this a temporary failure", request.log_identity()));
+        return UserResult{UserResult::Kind::InternalFailure, ""};
     }
     if (chain.succeeded) return UserResult{UserResult::Kind::Found, ""};
     return UserResult{chain.internal_failure ? UserResult::Kind::InternalFailure : UserResult::Kind::NotFound, ""};
@@ -104,12 +112,20 @@ void add_template(const auto& entry, const AuthRequest& request, AuthFields& fie
     log_error(fmt::format("{}({}): {}", entry.driver, request.log_identity(), value.error().detail));
 }
 
-// The passdbs' fields, which are there already, may stand in this one's templates.
-void take_fields(const auto& entry, AuthRequest& request, const UserDbReply& reply) {
+// The passdbs' fields, which are there already, may stand in this one's templates. `known_before`, if they were asked
+// for this userdb: what was known before; what they have said of the user themselves is stronger than a default.
+void take_fields(const auto& entry, AuthRequest& request, const UserDbReply& reply,
+                 const std::optional<AuthFields>& known_before) {
     AuthFields& fields = request.userdb_fields;
+    const AuthFields known = known_before ? fields : AuthFields();
     for (const std::string& field : entry.default_fields) add_template(entry, request, fields, field);
+    for (const AuthField& field : known) {
+        const AuthField* before = known_before->find(field.key);
+        if (!before || before->value != field.value) fields.set(field.key, field.value, field.has_value);
+    }
     for (const AuthField& field : reply.fields) {
-        if (field.key == "user") request.user = field.value;
+        if (field.key == "user" || field.key == "username" || field.key == "domain")
+            rename_user(request.user, field.key, field.value);
         else if (field.key == "userdb_import") import_fields(fields, field.value);
         else set_field(fields, field.key, field.value, field.has_value);
     }
@@ -152,7 +168,7 @@ std::optional<UserResult::Kind> AuthEngine::ask_userdb(const UserDbEntry& entry,
         if (entry.verbose) log_info(fmt::format("{}({}): unknown user", entry.driver, request.log_identity()));
         return Kind::NotFound;
     }
-    take_fields(entry, request, *reply);
+    take_fields(entry, request, *reply, chain.known_before);
     return Kind::Found;
 }
 

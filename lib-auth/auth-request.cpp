@@ -31,6 +31,9 @@ std::optional<std::string> name_variable(std::string_view name, std::string_view
     return std::nullopt;
 }
 
+// An unknown one is 0, as in Dovecot.
+std::string port(const std::string& number) { return number.empty() ? "0" : number; }
+
 std::optional<std::string> field_variable(const AuthFields& fields, std::string_view key) {
     std::string_view fallback;
     if (std::size_t colon = key.find(':'); colon != key.npos) {
@@ -45,6 +48,7 @@ std::optional<std::string> field_variable(const AuthFields& fields, std::string_
 std::optional<std::string> AuthRequest::variable(std::string_view name) const {
     if (auto value = name_variable(name, user)) return value;
     if (name.starts_with("orig_")) return name_variable(name.substr(5), original_user);
+    if (name.starts_with("original_")) return name_variable(name.substr(9), original_user);
     if (name.starts_with("login_")) return name_variable(name.substr(6), login_user);
     if (name.starts_with("auth_")) {
         return name_variable(name.substr(5), master_user.empty() ? original_user : master_user);
@@ -59,8 +63,8 @@ std::optional<std::string> AuthRequest::variable(std::string_view name) const {
     if (name == "rip" || name == "remote_ip") return remote_ip;
     if (name == "real_lip") return real_local_ip.empty() ? local_ip : real_local_ip;
     if (name == "real_rip") return real_remote_ip.empty() ? remote_ip : real_remote_ip;
-    if (name == "lport" || name == "real_lport") return local_port;
-    if (name == "rport" || name == "real_rport") return remote_port;
+    if (name == "lport" || name == "real_lport") return port(local_port);
+    if (name == "rport" || name == "real_rport") return port(remote_port);
     if (name == "mech" || name == "mechanism") return mechanism;
     if (name == "secured") return std::string(secured ? "secured" : "");
     if (name == "cert") return std::string(valid_client_cert ? "valid" : "");

@@ -62,10 +62,20 @@ private:
             word.remove_prefix(7);
             std::size_t equals = word.find('=');
             if (equals == word.npos) reply.fields.set(word, "", false);
-            else reply.fields.set(word.substr(0, equals), TRY(expand_for_request(word.substr(equals + 1), request)));
+            else TRY(set_field(reply.fields, word.substr(0, equals), word.substr(equals + 1), request));
         }
         reply.found = true;
         return reply;
+    }
+
+    // userdb_uid and userdb_gid may be names.
+    static Status set_field(AuthFields& fields, std::string_view key, std::string_view text,
+                            const AuthRequest& request) {
+        std::string value = TRY(expand_for_request(text, request));
+        if (key == "uid") value = TRY(resolve_uid(value));
+        if (key == "gid") value = TRY(resolve_gid(value));
+        fields.set(key, value);
+        return {};
     }
 
     // A user with a bad number is as good as not there: nobody must get somebody else's rights.

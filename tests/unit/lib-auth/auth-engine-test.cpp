@@ -219,6 +219,49 @@ TEST_F(AuthEngineTest, DropsAUserWithABadUid) {
 }
 
 }  // namespace
+TEST_F(AuthEngineTest, WhatAUserDbSaysOfNamesNumbersAndFailures) {
+    settings.passdbs.push_back(passdb("a:{PLAIN}x\n"));
+    UserDbSettings db;
+    db.driver = "passwd-file";
+    db.args = file("fields",
+                   "nobody-there::5:5::/h::userdb_uid=no-such-user\n"
+                   "later::5:5::/h::userdb_tempfail=y\nmoved::5:5::/h::userdb_username=other userdb_domain=ex.test\n"
+                   "named::5:5::/h::userdb_uid=root userdb_gid=root\n");
+    settings.userdbs = {db};
+    auto made = engine();
+    auto look_up = [&](const char* user) {
+        request = AuthRequest{};
+        EXPECT_TRUE(made->set_user(request, user));
+        return made->lookup_user(request).kind;
+    };
+    EXPECT_EQ(look_up("named"), UserResult::Kind::Found);
+    EXPECT_EQ(request.userdb_fields.find("uid")->value, "0");
+    EXPECT_EQ(request.userdb_fields.find("gid")->value, "0");
+    EXPECT_EQ(look_up("nobody-there"), UserResult::Kind::InternalFailure);
+    EXPECT_EQ(look_up("later"), UserResult::Kind::InternalFailure);
+    EXPECT_EQ(look_up("moved"), UserResult::Kind::Found);
+    EXPECT_EQ(request.user, "other@ex.test");
+}
+
+TEST_F(AuthEngineTest, UserDbStaticKnowsNobodyWhoIsDeniedAndOverridesNothingThatThePassDbSays) {
+    settings.passdbs = {passdb("denied:\n")};
+    settings.passdbs[0].deny = true;
+    settings.passdbs.push_back(passdb("denied:{PLAIN}x\na:{PLAIN}x::::::userdb_quota_rule=own\n"));
+    UserDbSettings everybody;
+    everybody.driver = "static";
+    everybody.args = "uid=5 gid=5 home=/h";
+    everybody.default_fields = "quota_rule=default other=default";
+    settings.userdbs = {everybody};
+    auto made = engine();
+    AuthRequest denied;
+    ASSERT_TRUE(made->set_user(denied, "denied"));
+    EXPECT_EQ(made->lookup_user(denied).kind, UserResult::Kind::NotFound);
+    ASSERT_TRUE(made->set_user(request, "a"));
+    ASSERT_EQ(made->lookup_user(request).kind, UserResult::Kind::Found);
+    EXPECT_EQ(request.userdb_fields.find("quota_rule")->value, "own");
+    EXPECT_EQ(request.userdb_fields.find("other")->value, "default");
+}
+
 // Each database that is asked again for the new user may send it on: four times, not for ever.
 TEST_F(AuthEngineTest, LoginUserDoesNotGoRoundAndRound) {
     settings.passdbs.push_back(
