@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <seccomp.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <memory>
@@ -46,6 +47,12 @@ Status enter_sandbox() {
         const int rc = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0);
         if (rc != 0 && rc != -EDOM)
             return fail(Error::from_errno(-rc, "seccomp_rule_add"));  // EDOM: not on this machine
+    }
+    // bind() is needed for the source addresses of connections to backends: nothing but TCP shall come of it.
+    for (unsigned family : {AF_INET, AF_INET6}) {
+        const int rc = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                                          SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM));
+        if (rc != 0 && rc != -EDOM) return fail(Error::from_errno(-rc, "seccomp_rule_add"));
     }
     const int rc = ::seccomp_load(filter.get());
     if (rc != 0) return fail(Error::from_errno(-rc, "seccomp_load"));
