@@ -33,11 +33,14 @@ def switched_flag(what, theirs, ours):
 
 ACCEPTED = {
     "fields-of-the-refused": Accepted(
-        "Dovecot sends the passdb's extra fields to a client whose CRAM-MD5, DIGEST-MD5 or SCRAM proof was wrong (not for "
-        "PLAIN), a second column named Password among them; what a database says is for those who have proven themselves",
+        "Dovecot sends the passdb's extra fields to a client whose CRAM-MD5, DIGEST-MD5 or SCRAM proof was wrong (not "
+        "for "
+        "PLAIN), a second column named Password among them; what a database says is for those who have proven "
+        "themselves",
         lambda what, theirs, ours: both_fail(what, theirs, ours) and fields(ours) < fields(theirs)),
     "name-of-the-refused-master": Accepted(
-        "a master user's wrong proof: Dovecot answers with code=authz_fail and the other user's name before anything is "
+        "a master user's wrong proof: Dovecot answers with code=authz_fail and the other user's name before anything "
+        "is "
         "proven",
         lambda what, theirs, ours: what.startswith(CHALLENGES) and theirs.kind == ours.kind == "FAIL"
         and theirs.get("code") == "authz_fail"),
@@ -56,16 +59,20 @@ ACCEPTED = {
     "empty-password": Accepted(EMPTY_PASSWORD),
     "empty-password-scram": Accepted(EMPTY_PASSWORD, refused_early),
     "networks-and-lookups": Accepted(
-        "allow_nets is about logins: a lookup (LMTP, doveadm) has no address, and Dovecot's NOTFOUND would bounce mail"),
+        "allow_nets is about logins: a lookup (LMTP, doveadm) has no address, and Dovecot's NOTFOUND would bounce "
+        "mail"),
     "authzid-in-other-letters": Accepted("an authorization identity is compared when the rules for names were applied"),
-    "master-by-digest": Accepted("Dovecot's DIGEST-MD5 lets no master user in by separator; its digest has another name in it"),
+    "master-by-digest": Accepted("Dovecot's DIGEST-MD5 lets no master user in by separator; its digest has another "
+                                 "name in it"),
     "master-with-pass": Accepted(
         "with pass = yes Dovecot compares a master user's challenge response with the other user's password"),
     "bad-hash-of-a-known-user": Accepted(
-        "userdb static asks the passdbs whether a user exists: with a hash that nobody can read he does exist, and mail "
+        "userdb static asks the passdbs whether a user exists: with a hash that nobody can read he does exist, and "
+        "mail "
         "for him need not wait"),
     "modifiers-after-quoting": Accepted(
-        "Dovecot quotes a name for SQL before it applies %5.5n or %M, and cuts and hashes the quoted text; Culver binds "
+        "Dovecot quotes a name for SQL before it applies %5.5n or %M, and cuts and hashes the quoted text; Culver "
+        "binds "
         "the value and quotes nothing",
         lambda what, theirs, ours: what.startswith("USER \"o'brien@")),
     "message-of-pam": Accepted(

@@ -52,7 +52,8 @@ class Certificate:
 def self_signed(name, subject):
     os.makedirs(DIRECTORY, exist_ok=True)
     made = Certificate(f"{DIRECTORY}/{name}.pem", f"{DIRECTORY}/{name}.key")
-    openssl("req", "-x509", *EC, "-days", "30", "-utf8", "-subj", subject, "-keyout", made.key, "-out", made.certificate)
+    openssl("req", "-x509", *EC, "-days", "30", "-utf8", "-subj", subject, "-keyout", made.key, "-out",
+            made.certificate)
     return made
 
 

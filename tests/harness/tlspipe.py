@@ -22,7 +22,8 @@ def new_source():
 class BoundConnection:
     def __init__(self, port=993, address="127.0.0.1", *options):
         self.process = subprocess.Popen(
-            ["openssl", "s_client", "-connect", f"{address}:{port}", "-bind", new_source(), "-nocommands", "-crlf", "-ign_eof",
+            ["openssl", "s_client", "-connect", f"{address}:{port}", "-bind", new_source(), "-nocommands", "-crlf",
+             "-ign_eof",
              "-keymatexport", LABEL, "-keymatexportlen", "32", *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.tls_exporter, self.greeting = None, None
@@ -63,7 +64,8 @@ class BoundConnection:
 def server_end_point(certificate):
     """tls-server-end-point of a certificate signed with SHA-256 (RFC 5929 §4)."""
     with open(certificate) as file:
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read().split("-----END")[0] + "-----END CERTIFICATE-----\n")).digest()
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read().split("-----END")[0]
+                                                       + "-----END CERTIFICATE-----\n")).digest()
 
 
 class Middle:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares Culver's doveconf with Debian's on the small configurations in tests/protocol/doveconf.
 
-Each NAME.conf is read by both with -n, and with the options that its line "# options: ..." names. What they print must be
-equal, and so must be the first error or warning. A line "# accepted: ..." says why a case differs on purpose; it then has
-to differ, so that nothing stays on the list by mistake.
+Each NAME.conf is read by both with -n, and with the options that its line "# options: ..." names. What they print
+must be equal, and so must be the first error or warning. A line "# accepted: ..." says why a case differs on purpose;
+it then has to differ, so that nothing stays on the list by mistake.
 """
 
 import os
@@ -25,7 +25,8 @@ def is_debians(program):
 
 
 def run(program, name, options):
-    result = subprocess.run([program, *options, "-c", name], cwd=FOLDER, capture_output=True, text=True, errors="replace",
+    result = subprocess.run([program, *options, "-c", name], cwd=FOLDER, capture_output=True, text=True,
+                            errors="replace",
                             timeout=120, env={"PATH": "/usr/bin:/bin", "HOME": "/root"})
     lines = [line for line in result.stdout.splitlines() if not line.startswith("# ")]
     messages = [line for line in result.stderr.splitlines()
@@ -55,7 +56,8 @@ def compare(name):
         culver, dovecot = run(CULVER, name, options), run(DOVECOT, name, options)
         if (culver == dovecot) == (accepted is None):
             continue
-        print(f"FAIL doveconf {' '.join(options)} -c {name}" + (" (equal, though listed as different)" if accepted else ""))
+        print(f"FAIL doveconf {' '.join(options)} -c {name}"
+              + (" (equal, though listed as different)" if accepted else ""))
         for who, (failed, lines, messages) in (("Culver ", culver), ("Dovecot", dovecot)):
             print(f"   {who} {'fails' if failed else 'prints'}:", *messages, *lines, sep="\n      ")
         return False

@@ -117,7 +117,8 @@ class Dialogue:
             connection = self.connect(client)
             try:
                 if kind == "C":
-                    connection.send(unescape(text.replace("$USER", self.user)).encode("utf-8", "surrogateescape") + b"\r\n")
+                    connection.send(unescape(text.replace("$USER", self.user)).encode("utf-8", "surrogateescape")
+                                    + b"\r\n")
                 elif kind == "X":
                     line = connection.line()
                     if line is not None:
@@ -173,7 +174,8 @@ class Dialogue:
 def main():
     paths = [os.path.abspath(p) for p in sys.argv[1:]] or sorted(glob.glob(f"{HERE}/*/*.dialog"))
     users = {path: f"u{number}@example.test" for number, path in enumerate(paths)}
-    server = simple.start("auth_failure_delay = 1 secs\nnamespace inbox {\n  mailbox Drafts {\n    special_use = \\Drafts\n  }\n  mailbox Sent {\n"
+    server = simple.start("auth_failure_delay = 1 secs\nnamespace inbox {\n  mailbox Drafts {\n    special_use = "
+                          "\\Drafts\n  }\n  mailbox Sent {\n"
                           "    special_use = \\Sent\n    auto = create\n  }\n}\n", users=list(users.values()))
     failed = 0
     for path in paths:

@@ -160,8 +160,10 @@ def without_header_ends(text):
 
 
 def random_header(rng):
-    words = [b"a", b"b", b"c.d", b'"q w"', b'"x\\"y"', b"<", b">", b"@", b"@", b",", b",", b":", b";", b"(c)", b"(n(e)s)",
-             b" ", b" ", b".", b"[1]", b"\\", b'"', b"(", b")", b"\xc3\xa4", b"\n ", b'""', b"a@b", b"<a@b>", b"/", b"=",
+    words = [b"a", b"b", b"c.d", b'"q w"', b'"x\\"y"', b"<", b">", b"@", b"@", b",", b",", b":", b";", b"(c)",
+             b"(n(e)s)",
+             b" ", b" ", b".", b"[1]", b"\\", b'"', b"(", b")", b"\xc3\xa4", b"\n ", b'""', b"a@b", b"<a@b>", b"/",
+             b"=",
              b"text", b"plain", b"*", b"0", b"1", b"charset", b"name*0", b"name*1*", b"utf-8''x%20y", b"%", b"\t"]
     names = [b"From", b"To", b"Cc", b"Sender", b"Reply-To", b"Bcc", b"Content-Type: text/plain;", b"Content-Type",
              b"Content-Disposition: inline;", b"Content-Transfer-Encoding", b"Content-Language", b"Content-ID",
@@ -169,14 +171,16 @@ def random_header(rng):
     header = b"MIME-Version: 1.0\n"
     for name in names:
         if rng.random() < 0.4:
-            header += name + (b"" if b";" in name else b": ") + b"".join(rng.choice(words) for _ in range(rng.randrange(9))) + b"\n"
+            header += name + (b"" if b";" in name else b": ") + b"".join(rng.choice(words)
+                                                                         for _ in range(rng.randrange(9))) + b"\n"
     return re.sub(rb"\n+", b"\n", header) + b"\nx\n"
 
 
 def random_structure(rng):
     lines = [b"--a", b"--a", b"--b", b"--b", b"--a--", b"--b--", b"--ab", b"--ab--", b"--a-", b"--",
              b"Content-Type: multipart/mixed; boundary=a", b"Content-Type: multipart/mixed; boundary=b",
-             b"Content-Type: multipart/digest; boundary=ab", b"Content-Type: message/rfc822", b"Content-Type: text/html",
+             b"Content-Type: multipart/digest; boundary=ab", b"Content-Type: message/rfc822",
+             b"Content-Type: text/html",
              b"Subject: x", b"", b"", b"", b"text", b"Content-Type: multipart/mixed", b"Content-ID: z", b" "]
     message = rng.choice(lines[10:14]) + b"\n" + b"\n" * (rng.random() < 0.8)
     message += b"".join(rng.choice(lines) + b"\n" for _ in range(rng.randrange(18)))
@@ -219,8 +223,10 @@ def main():
                         continue
                     different += 1
                     if different <= options.show:
-                        at = next((i for i, (a, b) in enumerate(zip(theirs, ours)) if a != b), min(len(theirs), len(ours)))
-                        print(f"DIFFERENT {name} at {at}: {text[:400]!r}\n  dovecot {theirs[max(0, at - 60):at + 100]!r}"
+                        at = next((i for i, (a, b) in enumerate(zip(theirs, ours)) if a != b),
+                                  min(len(theirs), len(ours)))
+                        print(f"DIFFERENT {name} at {at}: {text[:400]!r}\n  dovecot "
+                              f"{theirs[max(0, at - 60):at + 100]!r}"
                               f"\n  culver  {ours[max(0, at - 60):at + 100]!r}")
         finally:
             for process in processes:

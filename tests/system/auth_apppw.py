@@ -73,7 +73,8 @@ def test_one_is_made_shown_once_and_logs_in():
     assert imap(state["phone"].upper().replace("-", " ")).startswith("a OK")
     assert imap(MAIN).startswith("a OK"), "the main password as before"
     assert imap(state["phone"], OTHER).startswith("a NO [AUTHENTICATIONFAILED]")
-    state["server"].wait_log(r'app-password\(bob@example.test,127[.0-9]+,<\S+>\): "phone" \(id 1\) used for service imap')
+    state["server"].wait_log(r'app-password\(bob@example.test,127[.0-9]+,<\S+>\): "phone" \(id 1\) used for service '
+                             r'imap')
     log = state["server"].log()
     assert state["phone"] not in log and state["phone"].replace("-", "") not in log
 
@@ -110,7 +111,8 @@ def test_it_is_good_for_its_services_and_networks_only():
 def test_an_expired_one_is_worth_nothing():
     short = add(USER, "-n", "short", "-e", "1h")
     assert imap(short).startswith("a OK")
-    subprocess.run(["sqlite3", FILE, "UPDATE app_passwords SET expires = strftime('%s','now') - 1 WHERE name = 'short'"],
+    subprocess.run(["sqlite3", FILE, "UPDATE app_passwords SET expires = strftime('%s','now') - 1 WHERE name = "
+                                     "'short'"],
                    check=True)
     assert imap(short).startswith("a NO [AUTHENTICATIONFAILED]")
     state["server"].wait_log(r'"short" \(id 3\) has expired')
@@ -187,7 +189,8 @@ def test_where_one_is_needed_the_main_password_gets_words_and_guessers_none():
     assert imap(password).startswith("a OK")
     refused = imap(MAIN)
     assert refused.startswith("a NO ") and "app password is needed" in refused, refused
-    state["server"].wait_log(r"app-password\(bob@.*the main password is right, but an app password is needed for service")
+    state["server"].wait_log(r"app-password\(bob@.*the main password is right, but an app password is needed for "
+                             r"service")
     for answer in (imap("wrong"), imap(MAIN, "nobody@example.test")):
         assert "app password" not in answer, answer
     assert auth_test(MAIN, USER, "-x", "service=smtp").returncode == 0
@@ -223,7 +226,8 @@ def test_it_works_beside_sql_and_the_databases_still_decide():
                     "'{PLAIN}secret', NULL), ('nets@example.test', '{PLAIN}secret', '10.0.0.0/8'), "
                     "('lost@example.test', '{CRYPT}!x', NULL);"], check=True)
     private.install_file("/etc/dovecot/sql.conf.ext",
-                         "driver = sqlite\nconnect = /etc/dovecot/db/users.sqlite\npassword_query = SELECT u AS user, p AS "
+                         "driver = sqlite\nconnect = /etc/dovecot/db/users.sqlite\npassword_query = SELECT u AS user, "
+                         "p AS "
                          "password, nets AS allow_nets FROM users WHERE u = '%u'\n")
     private.install_file("/etc/dovecot/denied", "denied@example.test\n")
     reconfigure(passdb="passdb {\n  driver = passwd-file\n  args = /etc/dovecot/denied\n  deny = yes\n}\n"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What goes wrong under authd: damaged password files, locked and missing databases, hung PAM modules, odd names, clients
-that break the rules. Each time: a temporary failure or a refusal, a line in the log that says what and where, the others
-go on being served, and it is over when its cause is, without a restart."""
+"""What goes wrong under authd: damaged password files, locked and missing databases, hung PAM modules, odd names,
+clients that break the rules. Each time: a temporary failure or a refusal, a line in the log that says what and where,
+the others go on being served, and it is over when its cause is, without a restart."""
 
 import base64
 import os
@@ -67,10 +67,13 @@ def nothing_was_restarted():
 
 
 def test_malformed_lines_are_named_and_skipped():
-    private.install_file(USERS, "good:{PLAIN}secret:5000:5000::/h::\nno-uid:{PLAIN}x:nosuch:5000::/h::\n:{PLAIN}x:1:1::/h::\n"
-                         "twice:{PLAIN}secret:5000:5000::/h::\ntwice:{PLAIN}x:5000:5000::/h::\nzero:{PLAIN}x:0:0::/h::\n"
+    private.install_file(USERS, "good:{PLAIN}secret:5000:5000::/h::\nno-uid:{PLAIN}x:nosuch:5000::/h::\n"
+                                ":{PLAIN}x:1:1::/h::\n"
+                         "twice:{PLAIN}secret:5000:5000::/h::\ntwice:{PLAIN}x:5000:5000::/h::\n"
+                         "zero:{PLAIN}x:0:0::/h::\n"
                          "nul\0:{PLAIN}x:5000:5000::/h::\nlong:{PLAIN}" + "x" * 70000 + ":5000:5000::/h::\n"
-                         "pasted:$6$salt$hash`:5000:5000::/h::\ncolon:{PLAIN}se:cret\nscheme:{NOSUCH}x:5000:5000::/h::\n"
+                         "pasted:$6$salt$hash`:5000:5000::/h::\ncolon:{PLAIN}se:cret\n"
+                         "scheme:{NOSUCH}x:5000:5000::/h::\n"
                          "hex:{PLAIN.HEX}zz:5000:5000::/h::\n\n# comment\nlast:{PLAIN}secret:5000:5000::/h::")
     start(FILES)
     for user in ("good", "twice", "last"):
@@ -80,7 +83,8 @@ def test_malformed_lines_are_named_and_skipped():
         assert reply.kind == "FAIL" and not reply.get("code"), (user, str(reply))
     for line, text in ((2, "User no-uid: Invalid UID value 'nosuch'"), (3, "User name is empty"),
                        (5, "User twice exists more than once"), (6, "User zero: Invalid UID value '0'"),
-                       (7, "NUL character"), (8, "longer than 64 kB"), (9, "User pasted: the password hash has a character"),
+                       (7, "NUL character"), (8, "longer than 64 kB"),
+                       (9, "User pasted: the password hash has a character"),
                        (10, "User colon: Invalid UID value 'cret'")):
         state["authd"].wait_log(f"Error: passwd-file {USERS}:{line}: .*{text}")
     logged("Unknown scheme NOSUCH")
@@ -88,7 +92,8 @@ def test_malformed_lines_are_named_and_skipped():
 
 
 def test_a_password_file_of_nonsense():
-    for content in (b"", b"\n\n\n", b"\0" * 5000, os.urandom(100000), b":" * 100000, b"\xff\xfe" * 1000 + b"\n", b"x" * 1000000):
+    for content in (b"", b"\n\n\n", b"\0" * 5000, os.urandom(100000), b":" * 100000, b"\xff\xfe" * 1000 + b"\n",
+                    b"x" * 1000000):
         private.install_file(USERS, content + b"\ngood:{PLAIN}secret:5000:5000::/h::\n")
         wait_for(lambda: login("good").kind == "OK", f"good in a file that begins with {content[:10]!r}")
         assert login("x").kind == "FAIL"
@@ -110,7 +115,8 @@ def test_a_password_file_that_is_gone_or_unreadable():
     def directory():
         vanish()
         os.mkdir(USERS)
-    for damage, word in ((vanish, "No such file"), (unreadable, "Permission denied"), (directory, "not a regular file")):
+    for damage, word in ((vanish, "No such file"), (unreadable, "Permission denied"),
+                         (directory, "not a regular file")):
         state["authd"].new_log()
         damage()
         for reply in (login(), login(mechanism=sasl.CramMd5), login("nobody")):
@@ -186,7 +192,8 @@ user_query = SELECT 5000 AS uid, 5000 AS gid, '/h' AS home FROM users WHERE name
 
 
 def test_names_that_are_sql_harm_nothing():
-    for name in ("' OR '1'='1", "bob' --", "'; DROP TABLE users; --", "x' UNION SELECT 'x", '"', "\\'", "%", "%u", "%{user}", "?1",
+    for name in ("' OR '1'='1", "bob' --", "'; DROP TABLE users; --", "x' UNION SELECT 'x", '"', "\\'", "%", "%u",
+                 "%{user}", "?1",
                  "bob\0' OR 1", "bob\t", "bob\n", "\r\nbob", "b\xffb", "\u202ebob", "a" * 255, "a" * 5000):
         for password in ("x", "secret", "' OR '1'='1"):
             reply = login(name, password) if "\0" not in name else state["authd"].auth().login(
@@ -205,7 +212,8 @@ def test_a_pam_module_that_hangs_holds_up_nobody_else():
     hang = "/etc/pair/hang"
     private.install_file(hang, "#!/bin/sh\nsleep 300\n", 0o755)
     private.install_file("/etc/pam.d/dovecot", f"auth required pam_exec.so quiet {hang}\n" + stack)
-    authd = start("auth_mechanisms = plain\n" + FILES.split("\n", 1)[1].replace("userdb", "passdb {\n  driver = pam\n}\nuserdb", 1))
+    authd = start("auth_mechanisms = plain\n"
+                  + FILES.split("\n", 1)[1].replace("userdb", "passdb {\n  driver = pam\n}\nuserdb", 1))
     hung = [authd.new_auth() for _ in range(2)]
     ids = [client.start(sasl.Plain("sysone", "secret")) for client in hung]
     begun = time.monotonic()
@@ -222,7 +230,8 @@ def test_a_pam_module_that_hangs_holds_up_nobody_else():
 
 
 def test_a_pam_service_that_is_broken_is_a_temporary_failure():
-    private.install_file("/etc/pam.d/dovecot", "auth required pam_nosuchmodule.so\naccount required pam_nosuchmodule.so\n")
+    private.install_file("/etc/pam.d/dovecot",
+                         "auth required pam_nosuchmodule.so\naccount required pam_nosuchmodule.so\n")
     reply = login("sysone")
     assert reply.kind == "FAIL" and login().kind == "OK", str(reply)
     private.install_file("/etc/pam.d/dovecot", "auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
@@ -235,10 +244,12 @@ def test_clients_that_break_the_rules_are_cut_off_and_named():
     authd = start(FILES)
     right = base64.b64encode(b"\0bob\0secret").decode()
     begin = f"AUTH\t1\tPLAIN\tservice=imap\tresp={right}\n"
-    for what, text, word in (("a line over 16 kB", "AUTH\t1\tPLAIN\tservice=imap\tx=" + "y" * 20000 + f"\tresp={right}\n",
+    for what, text, word in (("a line over 16 kB", "AUTH\t1\tPLAIN\tservice=imap\tx=" + "y" * 20000
+                              + f"\tresp={right}\n",
                               "more than 16384 bytes"), ("an unknown command", "EVIL\t1\n", "unknown command"),
                              ("an id twice", "AUTH\t5\tPLAIN\tservice=imap\n" * 2, "duplicate ID"),
-                             ("resp not last", f"AUTH\t1\tPLAIN\tservice=imap\tresp={right}\tx=y\n", "resp= isn't the last"),
+                             ("resp not last", f"AUTH\t1\tPLAIN\tservice=imap\tresp={right}\tx=y\n",
+                              "resp= isn't the last"),
                              ("no service", f"AUTH\t1\tPLAIN\tresp={right}\n", "no service")):
         bystander, offender = authd.new_auth(), authd.new_auth()
         waiting = bystander.begin("PLAIN")

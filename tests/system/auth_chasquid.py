@@ -43,7 +43,8 @@ def test_start():
     state["server"] = simple.start("auth_failure_delay = 0\n", users=(USER, attack.WITNESS))
     state["client"] = Tap(CLIENT_SOCKET, attack.AUTH_SOCKET)
     state["userdb"] = Tap(USERDB_SOCKET, "/run/dovecot/auth-userdb")
-    state["chasquid"] = subprocess.Popen([PROGRAM, "-config_dir", "/etc/chasquid-test"], stdout=open("/run/chasquid.out", "w"),
+    state["chasquid"] = subprocess.Popen([PROGRAM, "-config_dir", "/etc/chasquid-test"],
+                                         stdout=open("/run/chasquid.out", "w"),
                                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         wait_for(lambda: port_is_open(2627), "chasquid listens")
@@ -52,7 +53,8 @@ def test_start():
 
 
 def swaks(user, password, to=USER):
-    return subprocess.run(["swaks", "--server", "127.0.0.1:2627", "--local-interface", attack.source(), "-tls", "--auth", "PLAIN",
+    return subprocess.run(["swaks", "--server", "127.0.0.1:2627", "--local-interface", attack.source(), "-tls",
+                           "--auth", "PLAIN",
                            "--auth-user", user, "--auth-password", password, "--from", USER, "--to", to,
                            "--quit-after", "RCPT"], capture_output=True, text=True, timeout=120)
 

@@ -42,7 +42,8 @@ Pair.ACCEPTED = {name: Accepted(reason) for name, reason in {
     "empty name": "A program that renames the user to nothing is broken: a temporary failure, not a wrong password.",
     "control name": "A name with a line end in it goes no further, as from clients.",
     "nameless field": "Dovecot's auth process panics over a field without a name; Culver fails that request.",
-    "words": "A blank in a user name makes two arguments of one in Dovecot; in Culver a variable stays within its word.",
+    "words": "A blank in a user name makes two arguments of one in Dovecot; in Culver a variable stays within its "
+             "word.",
 }.items()}
 state = {}
 
@@ -249,8 +250,10 @@ def test_replies():
     """What comes on descriptor 4, byte by byte."""
     pair = mirror()
     with pair.together():
-        for text in ("0:", "0:user=x", "0:user=x\\t", "0:user=raw\\tuserdb_uid=5000", "0:user=x\\nfoo=bar", "2:user=x\\tuserdb_uid=5\\t",
-                     "1:user=x\\t", "0:allow_nets=10.0.0.0/8\\t", "0:userdb_home=a\\1tb\\t", "0:reason=%u\\t", "0:User=Z\\t",
+        for text in ("0:", "0:user=x", "0:user=x\\t", "0:user=raw\\tuserdb_uid=5000", "0:user=x\\nfoo=bar",
+                     "2:user=x\\tuserdb_uid=5\\t",
+                     "1:user=x\\t", "0:allow_nets=10.0.0.0/8\\t", "0:userdb_home=a\\1tb\\t", "0:reason=%u\\t",
+                     "0:User=Z\\t",
                      "0:a\\tb=c\\t\\tuserdb_x\\t", "0:a=1\\ta=2\\t", "0:nologin\\t", "0:nologin=\\t", 
                      "0:proxy\\thost=192.0.2.7\\tport=14\\t", "0:\\t\\t", "0:user=x\\tuser=y\\t", "0:x=a\\1rb\\1nc\\t"):
             pair.login(sasl.Plain("raw", text))
@@ -300,7 +303,8 @@ def reply_of(program, environment, uid=0, output=True):
 
 
 def test_the_reply_program_answers_as_dovecots():
-    ours = os.path.join(state["pair"].culver.program.removesuffix("/sbin/dovecot"), "libexec/dovecot/checkpassword-reply")
+    ours = os.path.join(state["pair"].culver.program.removesuffix("/sbin/dovecot"),
+                        "libexec/dovecot/checkpassword-reply")
     theirs = "/usr/lib/dovecot/checkpassword-reply"
     safe = {"ORIG_UID": "0"}
     for environment, uid in (

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every mechanism with real clients: Cyrus SASL (imtest, smtptest), GNU SASL, curl and swaks, against IMAP and against a
-Postfix that asks over its socket.
+"""Every mechanism with real clients: Cyrus SASL (imtest, smtptest), GNU SASL, curl and swaks, against IMAP and
+against a Postfix that asks over its socket.
 
 Holds for Debian's Dovecot too (CULVER_SERVER=dovecot), but for the forms with channel binding, which it has not.
 """
@@ -17,8 +17,8 @@ from harness.server import IS_CULVER, port_is_open, wait_for
 from harness.simple import PASSWORD, USER
 
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
-# What is special to some mechanism or other, and UTF-8. Without a character that ISO 8859-1 has not, DIGEST-MD5's clients
-# hash it in that (RFC 2831 §2.1.2.1), which neither Dovecot nor Culver does.
+# What is special to some mechanism or other, and UTF-8. Without a character that ISO 8859-1 has not, DIGEST-MD5's
+# clients hash it in that (RFC 2831 §2.1.2.1), which neither Dovecot nor Culver does.
 HARD_USER, HARD_PASSWORD = "zoe=a@example.test", 'p\u00e4,="w\\ \u20ac'
 BASE = """auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256
 auth_failure_delay = 0
@@ -73,7 +73,8 @@ def cyrus(program, mechanism, user=USER, password=PASSWORD, tls=()):
 
 def gnu(protocol, mechanism, user=USER, password=PASSWORD, tls=("--no-starttls",)):
     port = "143" if protocol == "imap" else "25"
-    result = run("gsasl", f"--{protocol}", f"--connect=127.0.0.1:{port}", *tls, "--no-cb", "--x509-ca-file=", "-m", mechanism,
+    result = run("gsasl", f"--{protocol}", f"--connect=127.0.0.1:{port}", *tls, "--no-cb", "--x509-ca-file=", "-m",
+                 mechanism,
                  "-a", user, "-p", password, "--quality-of-protection=qop-auth", "-r", "", "--verbose")
     return result.returncode == 0, output(result)
 
@@ -144,9 +145,11 @@ def test_names_and_passwords_with_every_special_character():
 def test_curl():
     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):  # its DIGEST-MD5 wants a realm that is not empty
         for url in ("imap://127.0.0.1", "imaps://127.0.0.1"):
-            result = run("curl", "-sSk", url, "-u", f"{USER}:{PASSWORD}", "--login-options", f"AUTH={mechanism}", "-X", "NOOP")
+            result = run("curl", "-sSk", url, "-u", f"{USER}:{PASSWORD}", "--login-options", f"AUTH={mechanism}", "-X",
+                         "NOOP")
             assert result.returncode == 0, (mechanism, url, output(result))
-        result = run("curl", "-sS", "imap://127.0.0.1", "-u", f"{USER}:wrong", "--login-options", f"AUTH={mechanism}", "-X", "NOOP")
+        result = run("curl", "-sS", "imap://127.0.0.1", "-u", f"{USER}:wrong", "--login-options", f"AUTH={mechanism}",
+                     "-X", "NOOP")
         assert result.returncode == 67, (mechanism, output(result))  # CURLE_LOGIN_DENIED
         forget_failures()
 
@@ -154,7 +157,8 @@ def test_curl():
 def test_swaks():
     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
         for tls in ((), ("--tls",)):
-            code, said = swaks("--server", "127.0.0.1", "--to", "a@extdomain.test", "--auth", mechanism, "--auth-user", USER,
+            code, said = swaks("--server", "127.0.0.1", "--to", "a@extdomain.test", "--auth", mechanism, "--auth-user",
+                               USER,
                                "--auth-password", PASSWORD, "--quit-after", "AUTH", *tls)
             assert code == 0 and "235 2.7.0" in said, (mechanism, said)
 

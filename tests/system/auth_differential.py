@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""passwd-file in all its shapes, the static and prefetch databases, every mechanism. The same logins and lookups go to Debian's Dovecot and to Culver, and the
-replies must be equal field by field. What is meant to differ: tests/harness/authrules.py."""
+"""passwd-file in all its shapes, the static and prefetch databases, every mechanism. The same logins and lookups go
+to Debian's Dovecot and to Culver, and the replies must be equal field by field. What is meant to differ:
+tests/harness/authrules.py."""
 
 import hashlib
 import os
@@ -129,7 +130,8 @@ def test_start():
     text = LINES.replace("@dig@", digest("dig", "", "secret")).replace("@pwd56@", digest("pwd56", "", "secret"))
     private.install_file(USERS, text)
     start(ALL + "auth_username_chars =\n" + files(), (
-        "fields-of-the-refused", "empty-password-scram", "empty-password", "flags-in-pass", "networks-and-lookups", "last-line",
+        "fields-of-the-refused", "empty-password-scram", "empty-password", "flags-in-pass", "networks-and-lookups",
+        "last-line",
         "dovecot-dies", "bad-hash-of-a-known-user", "name-of-the-refused-master"))
 
 
@@ -219,7 +221,8 @@ def test_a_changed_file_is_read_again():
 
 
 def test_passdb_static():
-    for args in ("password=secret", "password={PLAIN}secret", "nopassword", "nopassword=y user=%n@fixed.test", "password=%u",
+    for args in ("password=secret", "password={PLAIN}secret", "nopassword", "nopassword=y user=%n@fixed.test",
+                 "password=%u",
                  "password={SHA256.HEX}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b nodelay",
                  "password=secret user=%Lu foo=%d bar host=1.2.3.4", "scheme=PLAIN password=secret"):
         pair = start(ALL + database("passdb", "static", args) + database(
@@ -238,7 +241,8 @@ def test_userdb_static():
 
 
 def test_userdb_prefetch():
-    private.install_file(USERS, "bob:{PLAIN}secret:1:1::/wrong::userdb_uid=5000 userdb_gid=5001 userdb_home=/pre/%n userdb_q=1\n"
+    private.install_file(USERS, "bob:{PLAIN}secret:1:1::/wrong::userdb_uid=5000 userdb_gid=5001 userdb_home=/pre/%n "
+                                "userdb_q=1\n"
                          "ann:{PLAIN}x:5000:5000::/file::\n")
     pair = start(ALL + database("passdb", "passwd-file", USERS) + database("userdb", "prefetch")
                  + database("userdb", "passwd-file", USERS))

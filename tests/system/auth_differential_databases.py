@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""System users through shadow, passwd and PAM; SQLite. The same logins and lookups go to Debian's Dovecot and to Culver, and the
-replies must be equal field by field. What is meant to differ: tests/harness/authrules.py."""
+"""System users through shadow, passwd and PAM; SQLite. The same logins and lookups go to Debian's Dovecot and to
+Culver, and the replies must be equal field by field. What is meant to differ: tests/harness/authrules.py."""
 
 import os
 import sqlite3
@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import case, private, sasl
 from harness.authrules import ALL, all_met, database, probe, start, state, stop
 
-SYSTEM = ["sysone", "systwo", "locked", "expired", "nopass", "empty", "noshell", "oldpw", "root", "nobody", "nosuch", "SYSONE"]
+SYSTEM = ["sysone", "systwo", "locked", "expired", "nopass", "empty", "noshell", "oldpw", "root", "nobody", "nosuch",
+          "SYSONE"]
 
 
 def test_system_users():
@@ -34,10 +35,12 @@ def test_system_users():
 
 
 def test_pam():
-    for name, modules in {"dovecot": "pam_unix.so nodelay nullok", "imap": "pam_deny.so", "smtp": "pam_permit.so"}.items():
+    for name, modules in {"dovecot": "pam_unix.so nodelay nullok", "imap": "pam_deny.so",
+                          "smtp": "pam_permit.so"}.items():
         private.install_file(f"/etc/pam.d/{name}", f"auth required {modules}\naccount required "
                              + ("pam_permit.so\n" if name == "smtp" else "pam_unix.so\n"))
-    for args in ("", "*", "%s", "session=yes setcred=yes dovecot", "failure_show_msg=yes dovecot", "max_requests=2 dovecot",
+    for args in ("", "*", "%s", "session=yes setcred=yes dovecot", "failure_show_msg=yes dovecot",
+                 "max_requests=2 dovecot",
                  "nosuchservice"):
         pair = start("auth_mechanisms = plain login\n" + database("passdb", "pam", args) + database("userdb", "passwd"))
         with pair.together():
@@ -52,21 +55,28 @@ DATABASE = "/etc/pair/db/users.sqlite"
 ROWS = [("bob", "{PLAIN}secret", 5000, 5000, "/h/bob", "*:storage=1G", "foo", 1),
         ("md5", "5ebe2294ecd0e0f08eab7690d2a6ee69", 5000, 5000, "/h/md5", None, None, 1),
         ("plain", "secret", 5000, 5000, "/h/plain", "", "", 1), ("null", None, 5000, 5000, "/h/null", None, None, 1),
-        ("dup", "{PLAIN}secret", 5000, 5000, "/h/1", None, None, 1), ("dup", "{PLAIN}other", 5000, 5000, "/h/2", None, None, 1),
-        ("nouid", "{PLAIN}secret", None, None, None, None, None, 1), ("uidname", "{PLAIN}secret", "vmail", "vmail", "/h", None, None, 1),
-        ("uidbad", "{PLAIN}secret", "nosuch", 5000, "/h", None, None, 1), ("uid0", "{PLAIN}secret", 0, 0, "/h", None, None, 1),
-        ("real", "{PLAIN}secret", 5000.5, 5000, "/h", None, None, 1), ("o'brien", "{PLAIN}secret", 5000, 5000, "/h", None, None, 1),
+        ("dup", "{PLAIN}secret", 5000, 5000, "/h/1", None, None, 1),
+        ("dup", "{PLAIN}other", 5000, 5000, "/h/2", None, None, 1),
+        ("nouid", "{PLAIN}secret", None, None, None, None, None, 1),
+        ("uidname", "{PLAIN}secret", "vmail", "vmail", "/h", None, None, 1),
+        ("uidbad", "{PLAIN}secret", "nosuch", 5000, "/h", None, None, 1),
+        ("uid0", "{PLAIN}secret", 0, 0, "/h", None, None, 1),
+        ("real", "{PLAIN}secret", 5000.5, 5000, "/h", None, None, 1),
+        ("o'brien", "{PLAIN}secret", 5000, 5000, "/h", None, None, 1),
         ("per%cent", "{PLAIN}secret", 5000, 5000, "/h/%u%%", None, "%u %%", 1),
         ("tab", "{PLAIN}secret", 5000, 5000, "/h", "a\tb\nc", "x\ty", 1),
-        ("ünï", "{PLAIN}pässwörd", 5000, 5000, "/h", "ö", None, 1), ("inactive", "{PLAIN}secret", 5000, 5000, "/h", None, None, 0),
+        ("ünï", "{PLAIN}pässwörd", 5000, 5000, "/h", "ö", None, 1),
+        ("inactive", "{PLAIN}secret", 5000, 5000, "/h", None, None, 0),
         ("blob", b"{PLAIN}secret", 5000, 5000, b"/h", None, None, 1)]
 QUERIES = [
-    dict(password_query="SELECT name AS username, domain, password FROM users WHERE name = '%n' AND domain = '%d' AND active = 1",
+    dict(password_query="SELECT name AS username, domain, password FROM users WHERE name = '%n' AND domain = '%d' AND "
+                        "active = 1",
          user_query="SELECT home, uid, gid, 'maildir:~/' || quota AS mail, quota AS quota_rule FROM users "
                     "WHERE name = '%n' AND domain = '%d'",
          iterate_query="SELECT name AS username, domain FROM users"),
     dict(password_query="SELECT name || '@' || domain AS user, password, quota AS userdb_quota_rule, extra AS extra, "
-                        "uid AS userdb_uid, 'yes' AS nologin, '' AS emptyfield, NULL AS nullfield, quota AS q FROM users "
+                        "uid AS userdb_uid, 'yes' AS nologin, '' AS emptyfield, NULL AS nullfield, quota AS q FROM "
+                        "users "
                         "WHERE name = '%n' AND domain = '%d'",
          user_query="SELECT name AS user, home, uid, gid, extra, NULL AS nullf, '' AS emptyf FROM users "
                     "WHERE name || '@' || domain = '%u'",
@@ -75,13 +85,15 @@ QUERIES = [
          user_query="SELECT 'changed' AS user, 5000 AS uid, 5000 AS gid, '/x/%u' AS home FROM users WHERE name='%n'",
          iterate_query="SELECT name FROM users", default_pass_scheme="PLAIN-MD5"),
     dict(password_query="SELECT NULL AS password, 'Y' AS nopassword FROM users WHERE name = '%n'",
-         user_query="SELECT 1 AS a FROM users WHERE name = '%n'", iterate_query="SELECT name AS username, NULL AS domain FROM users"),
+         user_query="SELECT 1 AS a FROM users WHERE name = '%n'",
+         iterate_query="SELECT name AS username, NULL AS domain FROM users"),
     dict(password_query="SELECT name, password AS password, password AS Password FROM users WHERE name = '%n' LIMIT 1",
          user_query="SELECT home AS Home, uid AS UID, gid AS GID FROM users WHERE name = '%Ln'",
          iterate_query="SELECT name AS USER FROM users LIMIT 3", default_pass_scheme="NOSUCH"),
     dict(password_query="SELECT password FROM nosuch WHERE name = '%n'", user_query="SELECT home FROM nosuchtable",
          iterate_query="SELECT x FROM nosuch", default_pass_scheme="PLAIN"),
-    dict(password_query="SELECT 'x%w' AS password, '%s' AS svc, '%r' AS rip, '%m' AS mech, '%%' AS pct, '%{session}' AS sess "
+    dict(password_query="SELECT 'x%w' AS password, '%s' AS svc, '%r' AS rip, '%m' AS mech, '%%' AS pct, '%{session}' "
+                        "AS sess "
                         "FROM users WHERE name = '%n' AND name LIKE '%%%1n%%'", default_pass_scheme="PLAIN",
          user_query="SELECT '/h/%2Hu/%5.5n' AS home, '%Mu' AS m, '%Dd' AS dd FROM users WHERE name='%n'",
          iterate_query="SELECT name AS user FROM users WHERE name = '%u'"),
@@ -110,7 +122,8 @@ def test_sql():
 
 
 def test_an_empty_password_in_a_database():
-    private.install_file("/etc/pair/sql.conf.ext", f"driver = sqlite\nconnect = {DATABASE}\ndefault_pass_scheme = PLAIN\n"
+    private.install_file("/etc/pair/sql.conf.ext",
+                         f"driver = sqlite\nconnect = {DATABASE}\ndefault_pass_scheme = PLAIN\n"
                          "password_query = SELECT '' AS password\n")
     pair = start(ALL + database("passdb", "sql", "/etc/pair/sql.conf.ext"))
     pair.login(sasl.Plain("bob", ""), accept="empty-password")

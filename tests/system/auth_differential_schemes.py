@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every password scheme with every encoding: hashes made by Dovecot's `doveadm pw` and by Culver's, random passwords among
-them, checked by both servers for PLAIN and for each challenge mechanism. Both must accept and refuse alike, and
+"""Every password scheme with every encoding: hashes made by Dovecot's `doveadm pw` and by Culver's, random passwords
+among them, checked by both servers for PLAIN and for each challenge mechanism. Both must accept and refuse alike, and
 doveadm pw -t of each must verify the other's hashes."""
 
 import os
@@ -68,7 +68,8 @@ def test_challenge_mechanisms_accept_the_same_hashes():
         rows = [entry for entry in state["rows"] if not (entry[4] and mechanism in (sasl.ScramSha1, sasl.ScramSha256))]
         with pair.together():
             said = pair.logins([row(mechanism, user, password) for user, password, *_ in rows])
-            pair.logins([row(mechanism, user, password + "x") for user, password, *_ in rows if user.endswith("random")])
+            pair.logins([row(mechanism, user, password + "x") for user, password, *_ in rows
+                         if user.endswith("random")])
         accepted = {scheme for reply, (_, _, _, scheme, _) in zip(said, rows) if reply.kind == "OK"}
         assert {"PLAIN", "CLEAR", "CLEARTEXT"} <= accepted, (mechanism.name, accepted)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Logins end to end: the one line for each refusal and fail2ban's filter, logins that belong to another server, settings
-of one protocol, stored passwords that renew themselves."""
+"""Logins end to end: the one line for each refusal and fail2ban's filter, logins that belong to another server,
+settings of one protocol, stored passwords that renew themselves."""
 
 import os
 import re
@@ -80,7 +80,8 @@ def test_a_refused_login_is_one_line_that_says_which_database_said_what():
     line = state["server"].wait_log(r"auth: Info: Login refused: user=<.*rip=127\.0\.0\.81.*$").group(0)
     for words in (f"user=<{USER}>", "service=imap", "mech=PLAIN", "session=<",
                   "passwd-file(/etc/dovecot/users): password mismatch", f"passwd-file({DB}/users): unknown user",
-                  "sql(/etc/dovecot/sql.conf.ext): unknown user", "static: not asked, its username_filter leaves this user out"):
+                  "sql(/etc/dovecot/sql.conf.ext): unknown user",
+                  "static: not asked, its username_filter leaves this user out"):
         assert words in line, (words, line)
     assert "wrong" not in line, line
     assert log().count("Login refused: user=<") == 1, log()
@@ -94,7 +95,8 @@ def test_fail2ban_counts_a_failure_once():
         for line in lines:
             file.write(time.strftime("%b %d %H:%M:%S ") + "mailhost dovecot: " + line.split(" ", 3)[3] + "\n")
     for mode in ("normal", "aggressive"):
-        result = subprocess.run(["fail2ban-regex", "/run/auth.log", f"/etc/fail2ban/filter.d/dovecot.conf[mode={mode}]"],
+        result = subprocess.run(["fail2ban-regex", "/run/auth.log",
+                                 f"/etc/fail2ban/filter.d/dovecot.conf[mode={mode}]"],
                                 capture_output=True, text=True)
         assert re.search(r"Lines: \d+ lines, 0 ignored, 1 matched", result.stdout), (lines, result.stdout, result.stderr)
 
@@ -117,7 +119,8 @@ def test_a_login_that_belongs_elsewhere_is_a_temporary_no():
 
 def test_a_database_of_one_protocol_is_for_that_protocol():
     assert " OK " in log_in("imap@x", "imap-only")
-    result = subprocess.run(["doveadm", "auth", "test", "-x", "service=lmtp", "imap@x", "imap-only"], capture_output=True)
+    result = subprocess.run(["doveadm", "auth", "test", "-x", "service=lmtp", "imap@x", "imap-only"],
+                            capture_output=True)
     assert result.returncode != 0
 
 

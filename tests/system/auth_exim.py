@@ -2,8 +2,8 @@
 """Exim's `dovecot` authenticator against authd: a real Exim, a real SMTP client.
 
 Exim and Postfix do not live on one Debian machine together, so this test takes Exim from a folder into which its
-packages were unpacked (EXIM_FOLDER, with the libraries it needs) and puts it into the private machine. Without one it is
-skipped; what Exim sends is replayed in auth_mta.py anyway.
+packages were unpacked (EXIM_FOLDER, with the libraries it needs) and puts it into the private machine. Without one it
+is skipped; what Exim sends is replayed in auth_mta.py anyway.
 """
 
 import base64
@@ -76,7 +76,8 @@ def find_exim():
 
 def test_start():
     private.add_user("Debian-exim", system=True, home="/var/spool/exim4")
-    libraries = [*glob.glob(f"{FOLDER}/usr/lib/*.so*"), *glob.glob(f"{FOLDER}/usr/lib/*/*.so*")] if FOLDER != "/" else []
+    libraries = [*glob.glob(f"{FOLDER}/usr/lib/*.so*"),
+                 *glob.glob(f"{FOLDER}/usr/lib/*/*.so*")] if FOLDER != "/" else []
     os.makedirs("/usr/local/lib/exim", exist_ok=True)
     for path in libraries:
         shutil.copy(path, "/usr/local/lib/exim/")
@@ -88,11 +89,13 @@ def test_start():
     for folder in ("/var/spool/exim4", "/var/log/exim4"):
         os.makedirs(folder, exist_ok=True)
         shutil.chown(folder, "Debian-exim", "Debian-exim")
-    server = simple.start("auth_mechanisms = plain login cram-md5\nauth_failure_delay = 0\n", users=(USER, attack.WITNESS))
+    server = simple.start("auth_mechanisms = plain login cram-md5\nauth_failure_delay = 0\n",
+                          users=(USER, attack.WITNESS))
     state["server"] = server
     state["tap"] = Tap(SOCKET, attack.AUTH_SOCKET)
     state["exim"] = subprocess.Popen(["/usr/sbin/exim4", "-bdf", "-v"], stdout=open("/run/exim.out", "w"),
-                                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin"})
+                                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                     env={"PATH": "/usr/sbin:/usr/bin"})
     try:
         wait_for(lambda: port_is_open(2525), "Exim listens")
     except AssertionError as error:
@@ -101,8 +104,10 @@ def test_start():
 
 def swaks(mechanism, user, password, *more):
     """From an address of its own: wrong passwords slow nobody else down."""
-    return subprocess.run(["swaks", "--server", "127.0.0.1:2525", "--local-interface", attack.source(), "--auth", mechanism, "--auth-user", user, "--auth-password",
-                           password, "--from", "a@example.test", "--to", "b@example.test", "--quit-after", "RCPT", *more],
+    return subprocess.run(["swaks", "--server", "127.0.0.1:2525", "--local-interface", attack.source(), "--auth",
+                           mechanism, "--auth-user", user, "--auth-password",
+                           password, "--from", "a@example.test", "--to", "b@example.test", "--quit-after", "RCPT",
+                           *more],
                           capture_output=True, text=True, timeout=120)
 
 

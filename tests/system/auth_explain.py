@@ -64,7 +64,8 @@ def test_start():
 
 def test_a_login_that_works():
     configure()
-    said = explain(0, "name: BOB@Example.test", "auth_username_format = %Lu: becomes bob@example.test", "knows this user",
+    said = explain(0, "name: BOB@Example.test", "auth_username_format = %Lu: becomes bob@example.test",
+                   "knows this user",
                    "password of scheme PLAIN: serves PLAIN", "uid = vmail (mail_uid, /etc/dovecot/dovecot.conf:",
                    "does not exist yet; /var/vmail does: owner vmail:vmail, mode 0700", "mail is taken",
                    "=> A login with the right password succeeds.", user="BOB@Example.test")
@@ -86,7 +87,8 @@ def test_an_unknown_user():
 
 
 def test_a_name_with_characters_that_are_not_allowed():
-    explain(67, "auth_username_chars = abc", "character disallowed", "refused before any database is asked", user="bob smith")
+    explain(67, "auth_username_chars = abc", "character disallowed", "refused before any database is asked",
+            user="bob smith")
 
 
 def test_a_name_without_its_domain():
@@ -105,7 +107,8 @@ def test_a_password_without_its_scheme():
 
 def test_a_hash_with_a_stray_character():
     """Tutorial 001's published file has a backquote behind the hash."""
-    hashed = subprocess.run(["doveadm", "pw", "-s", "SSHA256", "-p", MAIN], capture_output=True, text=True).stdout.strip()
+    hashed = subprocess.run(["doveadm", "pw", "-s", "SSHA256", "-p", MAIN], capture_output=True,
+                            text=True).stdout.strip()
     configure(users=f"{USER}:{hashed}`\n")
     explain(77, "the stored password cannot be used: Input isn't valid base64", "doveadm pw makes the hash")
     assert not log_in()
@@ -118,14 +121,16 @@ def test_a_locked_account():
 
 
 def test_a_mechanism_that_cannot_use_the_stored_password():
-    hashed = subprocess.run(["doveadm", "pw", "-s", "SHA512-CRYPT", "-p", MAIN], capture_output=True, text=True).stdout.strip()
+    hashed = subprocess.run(["doveadm", "pw", "-s", "SHA512-CRYPT", "-p", MAIN], capture_output=True,
+                            text=True).stdout.strip()
     configure(more="auth_mechanisms = cram-md5 scram-sha-256\n", users=f"{USER}:{hashed}\n")
     explain(77, "serves no mechanism, not CRAM-MD5 SCRAM-SHA-256", "add plain to it")
 
 
 def test_a_user_who_is_denied():
     private.install_file("/etc/dovecot/denied", f"{USER}\n")
-    configure(passdb="passdb {\n  driver = passwd-file\n  deny = yes\n  args = /etc/dovecot/denied\n}\n" + simple.PASSDB)
+    configure(passdb="passdb {\n  driver = passwd-file\n  deny = yes\n  args = /etc/dovecot/denied\n}\n"
+              + simple.PASSDB)
     explain(77, "deny = yes: this user is refused", "not asked: passdb 1 has the last word", "a passdb with deny = yes")
     assert not log_in()
 
@@ -180,7 +185,8 @@ def test_filters_that_leave_the_user_out():
     configure(passdb=simple.PASSDB.replace("}", "  username_filter = *@other.test\n}"))
     explain(75, "no passdb is asked for it", "not asked: username_filter = *@other.test leaves bob@example.test out")
     assert not log_in()
-    configure(passdb=simple.PASSDB.replace("}", "  mechanisms = cram-md5\n}"), more="auth_mechanisms = plain cram-md5\n")
+    configure(passdb=simple.PASSDB.replace("}", "  mechanisms = cram-md5\n}"),
+              more="auth_mechanisms = plain cram-md5\n")
     explain(75, "not asked: mechanisms = cram-md5, but this login uses PLAIN")
     explain(0, "knows this user", args=("-x", "mech=cram-md5"))
     assert not log_in()
@@ -282,7 +288,8 @@ def test_an_address_that_is_held():
 def test_an_app_password_is_needed():
     configure(more="auth_app_passwords = /var/lib/dovecot/app.sqlite\nauth_app_password_required = imap\n")
     explain(77, "app passwords: /var/lib/dovecot/app.sqlite", "doveadm auth app-password add bob@example.test")
-    made = subprocess.run(["doveadm", "auth", "app-password", "add", "-n", "phone", USER], capture_output=True, text=True)
+    made = subprocess.run(["doveadm", "auth", "app-password", "add", "-n", "phone", USER], capture_output=True,
+                          text=True)
     explain(0, '"phone" (id 1): good for this login', "an app password is needed for service imap")
     explain(77, "an app password is needed.", user=(USER, MAIN))
     explain(0, 'the password given is "phone"', user=(USER, made.stdout.strip()))
@@ -291,7 +298,8 @@ def test_an_app_password_is_needed():
 
 def test_a_master_user():
     private.install_file("/etc/dovecot/masters", "boss:{PLAIN}master\n")
-    configure(passdb="passdb {\n  driver = passwd-file\n  master = yes\n  args = /etc/dovecot/masters\n}\n" + simple.PASSDB,
+    configure(passdb="passdb {\n  driver = passwd-file\n  master = yes\n  args = /etc/dovecot/masters\n}\n"
+              + simple.PASSDB,
               more="auth_master_user_separator = *\n")
     explain(0, "boss logs in as bob@example.test", "this is a master login: only master = yes is asked",
             "home: /var/vmail/example.test/bob", user=f"{USER}*boss")

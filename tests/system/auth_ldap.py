@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""passdb and userdb ldap with a real slapd: what Debian's Dovecot answers, Culver answers. When the server is in trouble:
-auth_ldap_trouble.py."""
+"""passdb and userdb ldap with a real slapd: what Debian's Dovecot answers, Culver answers. When the server is in
+trouble: auth_ldap_trouble.py."""
 
 import os
 import subprocess
@@ -22,7 +22,8 @@ Pair.ACCEPTED = {name: Accepted(reason) for name, reason in {
 }.items()}
 CERTIFICATES = "/etc/pair/tls"
 # Names with everything that means something to a filter, a DN, a line protocol or a template.
-ODD = ["st*r", "par(en)", "back\\slash", "com,ma", "pl+us", 'quo"te', "ha#sh", "#first", "sp ace", "semi;colon", "an<gle>",
+ODD = ["st*r", "par(en)", "back\\slash", "com,ma", "pl+us", 'quo"te', "ha#sh", "#first", "sp ace", "semi;colon",
+       "an<gle>",
        "eq=ual", "sla/sh", "per%cent", "%u", "am&p", "pi|pe", "ex!cl", "tilde~", "d'ot", "\u00e4pfel", "\u65e5\u672c"]
 HOSTILE = ["*", "a*", "alice)(uid=*", "alice)(|(uid=*)", "alice)(&(", "*)(objectClass=*", "\\2a", "\\00", "alice\\",
            "alice,ou=people", "alice+uid=bob", "uid=alice", "alice\\2cou=x", " alice", "alice ", "#alice", "alice\tx",
@@ -61,7 +62,8 @@ def make_certificates():
     for authority in ("ca", "other"):
         run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={authority}", "-keyout",
             f"{authority}.key", "-out", f"{authority}.pem")
-    private.install_file(f"{CERTIFICATES}/names", "subjectAltName=DNS:mailhost.maildomain.test,DNS:localhost,IP:127.0.0.1\n")
+    private.install_file(f"{CERTIFICATES}/names",
+                         "subjectAltName=DNS:mailhost.maildomain.test,DNS:localhost,IP:127.0.0.1\n")
     for name in ("server", "client"):
         run("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
             f"{name}.csr")
@@ -175,7 +177,8 @@ def test_user_attrs():
 
 
 def test_user_attrs_that_rename_the_user():
-    for attrs in ("uid=user=%$@example.test, =x=%u", "=user=%Uu, =x=%u", "=user=", "uid=user=%Lu", "homeDirectory=user"):
+    for attrs in ("uid=user=%$@example.test, =x=%u", "=user=%Uu, =x=%u", "=user=", "uid=user=%Lu",
+                  "homeDirectory=user"):
         pair = use(user_attrs=attrs)
         with pair.together():
             for name in ("alice", "Bob"):
@@ -183,7 +186,8 @@ def test_user_attrs_that_rename_the_user():
 
 
 def test_uids_by_name_and_wrong_ones():
-    for attrs in ("mailFlag=uid", "mailFlag=gid", "=uid=vmail, =gid=vmail", "=uid=nosuch", "=uid=", "=gid=5000,=gid=5001"):
+    for attrs in ("mailFlag=uid", "mailFlag=gid", "=uid=vmail, =gid=vmail", "=uid=nosuch", "=uid=",
+                  "=gid=5000,=gid=5001"):
         pair = use(user_attrs=attrs)
         with pair.together():
             for name in ("named", "carol", "Bob"):
@@ -321,7 +325,8 @@ def test_base_with_variables():
         pair.user("alice@nope.test")
     pair = use(tree, base="ou=people,dc=%d,dc=test", **by_name)
     with pair.together():
-        pair.logins([plain("alice@example"), plain("alice@nope"), plain("alice@example,dc=test"), plain("alice@ex+a=b")])
+        pair.logins([plain("alice@example"), plain("alice@nope"), plain("alice@example,dc=test"),
+                     plain("alice@ex+a=b")])
         pair.user("alice@example")
         pair.user("alice@nope")
         pair.user("alice", accept="no domain")

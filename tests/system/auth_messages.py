@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Each mechanism's messages, right, odd and broken, put to Debian's Dovecot and to Culver: the same challenges, the same
-end. What is meant to differ stands in ACCEPTED."""
+"""Each mechanism's messages, right, odd and broken, put to Debian's Dovecot and to Culver: the same challenges, the
+same end. What is meant to differ stands in ACCEPTED."""
 
 import base64
 import os
@@ -40,7 +40,8 @@ def stricter(*ends):
 
 ACCEPTED = {
     "refused-at-another-point": Accepted(
-        "a broken message is refused as soon as it is known to be broken: Dovecot sometimes sends a challenge or reads the "
+        "a broken message is refused as soon as it is known to be broken: Dovecot sometimes sends a challenge or "
+        "reads the "
         "name before; nobody gets in either way", refused_by_both),
     "longer-digest": Accepted("CRAM-MD5: Dovecot compares the first 32 characters and ignores what follows",
                               stricter("with a long digest", "with a line end")),
@@ -89,7 +90,8 @@ def whole(number, new):
 
 
 def row(client, accept=None):
-    return client, {"accept": accept, "initial": client.name in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL", "ANONYMOUS")}
+    return client, {"accept": accept, "initial": client.name in ("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL",
+                                                                 "ANONYMOUS")}
 
 
 def rows(make, changes):
@@ -109,31 +111,45 @@ def test_scram():
     with pair.together():
         for kind in (sasl.ScramSha1, sasl.ScramSha256):
             pair.logins([row(kind(user, password, authzid)) for user, password, authzid in (
-                ("bob", "secret", ""), ("bob", "wrong", ""), ("a,b=c", "comma", ""), ("z\u00f6e", "p\u00e4ss\u20ac", ""),
-                ('q"uo', "quoted", ""), ("bob", "secret", "bob"), ("bob", "secret", "bob@here.test"), ("boss", "top", "bob"),
+                ("bob", "secret", ""), ("bob", "wrong", ""), ("a,b=c", "comma", ""),
+                ("z\u00f6e", "p\u00e4ss\u20ac", ""),
+                ('q"uo', "quoted", ""), ("bob", "secret", "bob"), ("bob", "secret", "bob@here.test"),
+                ("boss", "top", "bob"),
                 ("BOB", "secret", ""), ("bob@here.test", "at-here", ""))])
-            pair.logins([row(kind("bob", "secret", gs2="y")), row(kind("bob", "secret", gs2="p=tls-unique", binding=b"x"))])
+            pair.logins([row(kind("bob", "secret", gs2="y")),
+                         row(kind("bob", "secret", gs2="p=tls-unique", binding=b"x"))])
             first = [
                 ("no gs2 header", replaced(1, b"^n,,", b"")), ("another flag", replaced(1, b"^n", b"x")),
                 ("an empty flag", replaced(1, b"^n", b"")), ("a flag in capitals", replaced(1, b"^n", b"N")),
-                ("an authzid without a=", replaced(1, b"^n,,", b"n,x,")), ("an empty authzid", replaced(1, b"^n,,", b"n,a=,")),
-                ("a mandatory extension", replaced(1, b"n=bob", b"m=x,n=bob")), ("no name", replaced(1, b"n=bob,", b"")),
-                ("an empty name", replaced(1, b"n=bob", b"n=")), ("a name with an escape", replaced(1, b"n=bob", b"n=b=6Fb")),
-                ("a name with a bare =", replaced(1, b"n=bob", b"n=bob=")), ("a small escape", replaced(1, b"n=bob", b"n=b=2cb")),
-                ("a NUL in the name", replaced(1, b"n=bob", b"n=bob\0x")), ("an empty nonce", replaced(1, b"r=.*", b"r=")),
+                ("an authzid without a=", replaced(1, b"^n,,", b"n,x,")),
+                ("an empty authzid", replaced(1, b"^n,,", b"n,a=,")),
+                ("a mandatory extension", replaced(1, b"n=bob", b"m=x,n=bob")),
+                ("no name", replaced(1, b"n=bob,", b"")),
+                ("an empty name", replaced(1, b"n=bob", b"n=")),
+                ("a name with an escape", replaced(1, b"n=bob", b"n=b=6Fb")),
+                ("a name with a bare =", replaced(1, b"n=bob", b"n=bob=")),
+                ("a small escape", replaced(1, b"n=bob", b"n=b=2cb")),
+                ("a NUL in the name", replaced(1, b"n=bob", b"n=bob\0x")),
+                ("an empty nonce", replaced(1, b"r=.*", b"r=")),
                 ("no nonce", replaced(1, b",r=.*", b"")), ("a nonce with a NUL", replaced(1, b"r=", b"r=\0")),
                 ("a nonce with 8 bits", replaced(1, b"r=", b"r=\xff")), ("an extension", replaced(1, b"$", b",x=y")),
-                ("an empty extension", replaced(1, b"$", b",")), ("nothing", whole(1, b"")), ("commas", whole(1, b",,,,")),
-                ("one letter", whole(1, b"n")), ("8000 commas", whole(1, b"," * 8000)), ("two names", replaced(1, b"n=bob", b"n=bob,n=z"))]
+                ("an empty extension", replaced(1, b"$", b",")), ("nothing", whole(1, b"")),
+                ("commas", whole(1, b",,,,")),
+                ("one letter", whole(1, b"n")), ("8000 commas", whole(1, b"," * 8000)),
+                ("two names", replaced(1, b"n=bob", b"n=bob,n=z"))]
             last = [
                 ("nothing at last", whole(2, b"")), ("no c=", replaced(2, b"^c=[^,]*,", b"")),
-                ("another header", replaced(2, b"^c=biws", b"c=eSws")), ("rubbish for a header", replaced(2, b"^c=biws", b"c=!!!!")),
+                ("another header", replaced(2, b"^c=biws", b"c=eSws")),
+                ("rubbish for a header", replaced(2, b"^c=biws", b"c=!!!!")),
                 ("an empty header", replaced(2, b"^c=biws", b"c=")), ("another nonce", replaced(2, b"r=", b"r=x")),
                 ("a shorter nonce", replaced(2, b",p=", b"X,p=")), ("no nonce at last", replaced(2, b",r=[^,]*", b"")),
                 ("no proof", replaced(2, b",p=.*", b"")), ("an empty proof", replaced(2, b"p=.*", b"p=")),
-                ("a short proof", replaced(2, b"p=.*", b"p=AAAA")), ("rubbish for a proof", replaced(2, b"p=.*", b"p=!!!!")),
-                ("a proof of zeros", replaced(2, b"p=.*", b"p=" + base64.b64encode(bytes(20 if kind is sasl.ScramSha1 else 32)))),
-                ("a long proof", replaced(2, b"$", b"AAAA")), ("something behind the proof", replaced(2, b"$", b",x=y")),
+                ("a short proof", replaced(2, b"p=.*", b"p=AAAA")),
+                ("rubbish for a proof", replaced(2, b"p=.*", b"p=!!!!")),
+                ("a proof of zeros", replaced(2, b"p=.*", b"p="
+                                              + base64.b64encode(bytes(20 if kind is sasl.ScramSha1 else 32)))),
+                ("a long proof", replaced(2, b"$", b"AAAA")),
+                ("something behind the proof", replaced(2, b"$", b",x=y")),
                 ("an answer to the proof", whole(3, b"x")), ("8000 bytes at last", whole(2, b"c" * 8000))]
             pair.logins(rows(lambda: kind("bob", "secret"), first + last))
 
@@ -143,40 +159,55 @@ def test_digest_md5():
     with pair.together():
         pair.logins([row(sasl.DigestMd5(user, password, authzid)) for user, password, authzid in (
             ("bob", "secret", ""), ("bob", "wrong", ""), ("a,b=c", "comma", ""), ("z\u00f6e", "p\u00e4ss\u20ac", ""),
-            ('q"uo', "quoted", ""), ("bob", "secret", "bob"), ("bob", "secret", "bob@here.test"), ("boss", "top", "bob"),
+            ('q"uo', "quoted", ""), ("bob", "secret", "bob"), ("bob", "secret", "bob@here.test"),
+            ("boss", "top", "bob"),
             ("BOB", "secret", ""))])
-        pair.logins([row(sasl.DigestMd5("bob", "secret", qop=qop)) for qop in ("auth", "auth-int", "auth-conf", "", "AUTH")])
-        pair.logins([row(sasl.DigestMd5("bob", "at-here", realm="here.test")), row(sasl.DigestMd5("bob@here.test", "at-here")),
+        pair.logins([row(sasl.DigestMd5("bob", "secret", qop=qop))
+                     for qop in ("auth", "auth-int", "auth-conf", "", "AUTH")])
+        pair.logins([row(sasl.DigestMd5("bob", "at-here", realm="here.test")),
+                     row(sasl.DigestMd5("bob@here.test", "at-here")),
                      row(sasl.DigestMd5("bob", "secret", realm="nowhere.test"))])
         pair.logins(rows(lambda: sasl.DigestMd5("bob", "secret"), [
-            ("another nonce", replaced(1, b'nonce="', b'nonce="x')), ("no nonce", replaced(1, b'(?<!c)nonce="[^"]*",', b"")),
-            ("an empty cnonce", replaced(1, b'cnonce="[^"]*"', b'cnonce=""')), ("no cnonce", replaced(1, b'cnonce="[^"]*",', b"")),
+            ("another nonce", replaced(1, b'nonce="', b'nonce="x')),
+            ("no nonce", replaced(1, b'(?<!c)nonce="[^"]*",', b"")),
+            ("an empty cnonce", replaced(1, b'cnonce="[^"]*"', b'cnonce=""')),
+            ("no cnonce", replaced(1, b'cnonce="[^"]*",', b"")),
             ("nc=2", replaced(1, b"nc=00000001", b"nc=00000002")), ("nc=1", replaced(1, b"nc=00000001", b"nc=1")),
             ("no nc", replaced(1, b"nc=00000001,", b"")), ("nc=00000000", replaced(1, b"nc=00000001", b"nc=00000000")),
             ("nc in quotes", replaced(1, b"nc=00000001", b'nc="00000001"')),
             ("a qop in quotes", replaced(1, b"qop=auth", b'qop="auth"')), ("no qop", replaced(1, b"qop=auth,", b"")),
-            ("no name", replaced(1, b'username="bob",', b"")), ("an empty name", replaced(1, b'username="bob"', b'username=""')),
+            ("no name", replaced(1, b'username="bob",', b"")),
+            ("an empty name", replaced(1, b'username="bob"', b'username=""')),
             ("a name without quotes", replaced(1, b'username="bob"', b"username=bob")),
             ("two names", replaced(1, b'username="bob"', b'username="bob",username="bob"')),
             ("a quote that is not closed", replaced(1, b'username="bob"', b'username="bob')),
-            ("no realm", replaced(1, b'realm="[^"]*",', b"")), ("two realms", replaced(1, b'realm=""', b'realm="",realm=""')),
-            ("no uri", replaced(1, b'digest-uri="[^"]*",', b"")), ("an empty uri", replaced(1, b'digest-uri="[^"]*"', b'digest-uri=""')),
-            ("no response", replaced(1, b",response=[0-9a-f]*", b"")), ("a short response", replaced(1, b"response=[0-9a-f]*", b"response=00")),
-            ("a response in capitals", lambda at, m: re.sub(b"response=([0-9a-f]*)", lambda x: b"response=" + x.group(1).upper(), m)),
+            ("no realm", replaced(1, b'realm="[^"]*",', b"")),
+            ("two realms", replaced(1, b'realm=""', b'realm="",realm=""')),
+            ("no uri", replaced(1, b'digest-uri="[^"]*",', b"")),
+            ("an empty uri", replaced(1, b'digest-uri="[^"]*"', b'digest-uri=""')),
+            ("no response", replaced(1, b",response=[0-9a-f]*", b"")),
+            ("a short response", replaced(1, b"response=[0-9a-f]*", b"response=00")),
+            ("a response in capitals", lambda at,
+             m: re.sub(b"response=([0-9a-f]*)", lambda x: b"response=" + x.group(1).upper(), m)),
             ("a response in quotes", replaced(1, b"response=([0-9a-f]*)", b'response="\\1"')),
-            ("maxbuf", replaced(1, b"$", b",maxbuf=65536")), ("maxbuf twice", replaced(1, b"$", b",maxbuf=65536,maxbuf=1")),
+            ("maxbuf", replaced(1, b"$", b",maxbuf=65536")),
+            ("maxbuf twice", replaced(1, b"$", b",maxbuf=65536,maxbuf=1")),
             ("maxbuf=0", replaced(1, b"$", b",maxbuf=0")), ("maxbuf=x", replaced(1, b"$", b",maxbuf=x")),
-            ("another charset", replaced(1, b"charset=utf-8", b"charset=latin1")), ("no charset", replaced(1, b",charset=utf-8", b"")),
+            ("another charset", replaced(1, b"charset=utf-8", b"charset=latin1")),
+            ("no charset", replaced(1, b",charset=utf-8", b"")),
             ("an unknown field", replaced(1, b"$", b",x=y")), ("a cipher", replaced(1, b"$", b",cipher=des")),
             ("blanks", replaced(1, b",(?=[a-z])", b", ")), ("a comma at the end", replaced(1, b"$", b",")),
-            ("two commas", replaced(1, b",nc", b",,nc")), ("nothing", whole(1, b"")), ("rubbish", whole(1, b"x" * 1000)),
+            ("two commas", replaced(1, b",nc", b",,nc")), ("nothing", whole(1, b"")),
+            ("rubbish", whole(1, b"x" * 1000)),
             ("a NUL in the name", replaced(1, b'username="bob"', b'username="bo\0b"')),
             ("an answer to rspauth", whole(2, b"x"))]))
         for realms in ("here.test", "here.test there.test"):
             pair.restart(CONFIG + f"auth_realms = {realms}\nauth_default_realm = here.test\n")
             pair.logins([row(sasl.DigestMd5(user, password, realm=realm)) for user, password, realm in (
-                ("bob", "at-here", None), ("bob", "at-here", "here.test"), ("bob", "at-there", "there.test"), ("bob", "at-here", ""),
-                ("bob", "secret", "nowhere.test"), ("bob@here.test", "at-here", "here.test"), ("bob@here.test", "at-here", ""),
+                ("bob", "at-here", None), ("bob", "at-here", "here.test"), ("bob", "at-there", "there.test"),
+                ("bob", "at-here", ""),
+                ("bob", "secret", "nowhere.test"), ("bob@here.test", "at-here", "here.test"),
+                ("bob@here.test", "at-here", ""),
                 ("bob@there.test", "at-there", "here.test"))])
             pair.logins([row(kind("bob", "at-here")) for kind in (sasl.CramMd5, sasl.ScramSha256, sasl.Plain)])
 
@@ -186,10 +217,13 @@ def test_cram_md5():
     pair.restart(CONFIG)
     with pair.together():
         pair.logins([row(sasl.CramMd5(user, password)) for user, password in (
-            ("bob", "secret"), ("bob", "wrong"), ("a,b=c", "comma"), ("z\u00f6e", "p\u00e4ss\u20ac"), ("two words", "x"), ("BOB", "secret"))])
+            ("bob", "secret"), ("bob", "wrong"), ("a,b=c", "comma"), ("z\u00f6e", "p\u00e4ss\u20ac"),
+            ("two words", "x"), ("BOB", "secret"))])
         pair.logins(rows(lambda: sasl.CramMd5("bob", "secret"), [
-            ("nothing", whole(1, b"")), ("no digest", whole(1, b"bob")), ("a blank", whole(1, b" ")), ("an empty digest", whole(1, b"bob ")),
-            ("no name", replaced(1, b"^bob", b"")), ("a short digest", replaced(1, b".$", b"")), ("a long digest", replaced(1, b"$", b"0")),
+            ("nothing", whole(1, b"")), ("no digest", whole(1, b"bob")), ("a blank", whole(1, b" ")),
+            ("an empty digest", whole(1, b"bob ")),
+            ("no name", replaced(1, b"^bob", b"")), ("a short digest", replaced(1, b".$", b"")),
+            ("a long digest", replaced(1, b"$", b"0")),
             ("capitals", lambda at, m: b"bob " + m[4:].upper()), ("two blanks", replaced(1, b" ", b"  ")),
             ("a NUL in the name", replaced(1, b"^bob", b"bo\0b")), ("a line end", replaced(1, b"$", b"\n")),
             ("no digits", whole(1, b"bob " + b"x" * 32)), ("8000 bytes", whole(1, b"x" * 8000))]))
@@ -200,11 +234,15 @@ def test_plain_login_external_anonymous():
     pair = state["pair"]
     with pair.together():
         pair.logins([row(sasl.Script("PLAIN", message)) for message in (
-            b"", b"\0", b"\0\0", b"\0\0\0", b"bob", b"\0bob", b"\0bob\0", b"\0bob\0secret", b"bob\0bob\0secret", b"other\0bob\0secret",
-            b"bob\0boss\0top", b"\0\0secret", b"\0bob\0secret\0", b"\0bob\0secret\0x", b"\0bob\0sec\0ret", b"\0bob\0wrong", b"\0BOB\0secret",
-            b"\0bob \0secret", b"\0 bob\0secret", b"\0" + b"x" * 250 + b"\0y", "\0z\u00f6e\0p\u00e4ss\u20ac".encode(), b"\0\xff\xfe\0x")])
+            b"", b"\0", b"\0\0", b"\0\0\0", b"bob", b"\0bob", b"\0bob\0", b"\0bob\0secret", b"bob\0bob\0secret",
+            b"other\0bob\0secret",
+            b"bob\0boss\0top", b"\0\0secret", b"\0bob\0secret\0", b"\0bob\0secret\0x", b"\0bob\0sec\0ret",
+            b"\0bob\0wrong", b"\0BOB\0secret",
+            b"\0bob \0secret", b"\0 bob\0secret", b"\0" + b"x" * 250 + b"\0y", "\0z\u00f6e\0p\u00e4ss\u20ac".encode(),
+            b"\0\xff\xfe\0x")])
         pair.logins([row(sasl.Script("LOGIN", *messages, first=False)) for messages in (
-            (b"bob", b"secret"), (b"bob", b"wrong"), (b"", b""), (b"bob", b""), (b"b\0b", b"x"), (b"bob", b"sec\0ret"), (b"BOB", b"secret"))])
+            (b"bob", b"secret"), (b"bob", b"wrong"), (b"", b""), (b"bob", b""), (b"b\0b", b"x"), (b"bob", b"sec\0ret"),
+            (b"BOB", b"secret"))])
         pair.login(sasl.Script("LOGIN", b"bob", b"secret"))
         pair.logins([row(sasl.Script("EXTERNAL", message)) for message in (b"", b"bob", b"a\0b")])
         pair.logins([row(sasl.Script("ANONYMOUS", message)) for message in (b"", b"trace", b"a\0b")])

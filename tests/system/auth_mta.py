@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What the auth clients of MTAs send, byte for byte as recorded from the programs, replayed to Debian's Dovecot and Culver.
+"""What the auth clients of MTAs send, byte for byte as recorded from the programs, replayed to Debian's Dovecot and
+Culver.
 
 Each dialogue says what the client sends in one write, and what it waits for before the next. The programs themselves:
 auth_exim.py, auth_chasquid.py, the tutorials for Postfix.
@@ -128,7 +129,8 @@ def test_chasquid():
             return [stream.line(), stream.line()[:5], fields(stream.line())]
         return run
     with pair.together():
-        for user, password in ((b"user@localhost", b"password"), (b"user@localhost", b"wrong"), (b"nobody@localhost", b"x")):
+        for user, password in ((b"user@localhost", b"password"), (b"user@localhost", b"wrong"),
+                               (b"nobody@localhost", b"x")):
             pair.compare(f"chasquid: {user} {password}", ask(user, password))
             pair.compare(f"chasquid: {user}?", exists(user))
     assert ask(b"user@localhost", b"password")(pair.culver)[-1][0] == b"OK"
@@ -148,7 +150,8 @@ def test_postfix():
         for number, (more, answers) in enumerate((
                 (b"\tresp=" + RIGHT, ()), (b"", (RIGHT,)), (b"", None), (b"\tsecured\tresp=" + RIGHT, ()),
                 (b"\tresp=" + WRONG, ())), 1):
-            stream.socket.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\t%s%s\n" % (number, address, more))
+            stream.socket.sendall(b"AUTH\t%d\tPLAIN\tservice=smtp\tnologin\tlip=127.0.0.1\t%s%s\n" % (number, address,
+                                                                                                      more))
             heard.append(fields(stream.line()))
             for answer in answers or ():
                 stream.socket.sendall(b"CONT\t%d\t%s\n" % (number, answer))

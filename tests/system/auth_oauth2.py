@@ -32,7 +32,8 @@ CONFIGS = {
     "tokeninfo": "tokeninfo_url = @URL@/tokeninfo?access_token=",
     "both": "tokeninfo_url = @URL@/tokeninfo?access_token=\nintrospection_url = @URL@/introspect\n"
             "force_introspection = yes",
-    "attrs": "introspection_url = @URL@/introspect\npass_attrs = host=%{oauth2:host} proxy=y pass=%{oauth2:access_token}"
+    "attrs": "introspection_url = @URL@/introspect\npass_attrs = host=%{oauth2:host} proxy=y "
+             "pass=%{oauth2:access_token}"
              " n=%{oauth2:n} t=%{oauth2:t} name=%n none=%{oauth2:none} userdb_x=%{oauth2:scope}",
     "rename": "introspection_url = @URL@/introspect\npass_attrs = user=%{oauth2:real}",
     "scope": "introspection_url = @URL@/introspect\nscope = mail imap",
@@ -148,13 +149,15 @@ def test_fields_of_the_answer():
 def test_what_a_token_must_be_good_for():
     pair = state["pair"]
     with pair.together():
-        for scope, kind in (("mail imap", "OK"), ("x imap mail", "OK"), ("mail", "FAIL"), ("imap", "FAIL"), ("", "FAIL"),
+        for scope, kind in (("mail imap", "OK"), ("x imap mail", "OK"), ("mail", "FAIL"), ("imap", "FAIL"),
+                            ("", "FAIL"),
                             ("mailimap", "FAIL"), ("mail,imap", "FAIL")):
             known(email=user("scope"), scope=scope, aud="mail imap")
             assert both("scope").kind == kind, scope
         known(email=user("scope"))
         assert both("scope").kind == "FAIL"
-        for audience, kind in (("mailserver", "OK"), ("mail", "FAIL"), ("mailserver2", "FAIL"), ("a mailserver", "FAIL")):
+        for audience, kind in (("mailserver", "OK"), ("mail", "FAIL"), ("mailserver2", "FAIL"),
+                               ("a mailserver", "FAIL")):
             known(email=user("audience"), aud=audience, scope="mailserver")
             assert both("audience").kind == kind, audience
         known(email=user("audience"), scope="mailserver")
@@ -243,23 +246,28 @@ def test_messages_of_the_mechanisms():
     known(email=user("auth"))
     name = user("auth")
     xoauth2 = [f"user={name}\1auth=bearer good\1\1", f"user={name}\1auth=BEARER good\1\1",
-               f"auth=Bearer good\1user={name}\1\1", f"user={name}\1auth=Bearer good", f"user={name}\1auth=Basic good\1\1",
-               f"user={name}\1\1", "auth=Bearer good\1\1", "user=\1auth=Bearer good\1\1", f"user={name}\1auth=Bearer \1\1",
+               f"auth=Bearer good\1user={name}\1\1", f"user={name}\1auth=Bearer good",
+               f"user={name}\1auth=Basic good\1\1",
+               f"user={name}\1\1", "auth=Bearer good\1\1", "user=\1auth=Bearer good\1\1",
+               f"user={name}\1auth=Bearer \1\1",
                f"user={name}\1auth=Bearer go od\1\1", f"user={name}\1auth=Bearer a.b-c_d~e+f/g==\1\1",
                f"user={name}\1x=y\1auth=Bearer good\1\1", f"user=bob@auth.test\1user={name}\1auth=Bearer good\1\1",
                f"user={name}\1auth=Bearer a\1auth=Bearer good\1\1", f"user={name}\1auth=Bearer good\1\1more",
                f"user={name}\1auth=Bearer good\1auth=Basic x\1\1", "junk", "", "\1", "\1\1\1",
-               f"USER={name}\1AUTH=Bearer good\1\1", f"user={name}\1auth=Bearer\1\1", f"user=a'b@auth.test\1auth=Bearer x\1\1"]
+               f"USER={name}\1AUTH=Bearer good\1\1", f"user={name}\1auth=Bearer\1\1",
+               f"user=a'b@auth.test\1auth=Bearer x\1\1"]
     oauthbearer = [f"n,a={name},\1auth=Bearer good\1\1", f"y,a={name},\1auth=Bearer good\1\1",
                    f"p=tls-unique,a={name},\1auth=Bearer good\1\1", f"f,n,a={name},\1auth=Bearer good\1\1",
-                   "n,,\1auth=Bearer good\1\1", "n,a=,\1auth=Bearer good\1\1", "n,a=alice=40auth.test,\1auth=Bearer x\1\1",
+                   "n,,\1auth=Bearer good\1\1", "n,a=,\1auth=Bearer good\1\1",
+                   "n,a=alice=40auth.test,\1auth=Bearer x\1\1",
                    "n,a=al=2Cice,\1auth=Bearer good\1\1", "n,a=al=3Dice,\1auth=Bearer good\1\1",
                    "n,a=al=2cice,\1auth=Bearer good\1\1", "n,a=al=,\1auth=Bearer good\1\1",
                    f"n,a={name}\1auth=Bearer good\1\1", f"a={name},\1auth=Bearer good\1\1",
                    f"n,a={name},x=y\1auth=Bearer good\1\1", f"n,a={name},\1host=h\1port=1\1auth=Bearer good\1\1",
                    f"n,a={name},\1auth=Basic x\1\1", f"n,a={name},\1\1", f"n,a={name},\1auth=\1\1",
                    f"n,b={name},\1auth=Bearer good\1\1", f"n,a={name},a=bob@auth.test,\1auth=Bearer good\1\1",
-                   f"nonsense,a={name},\1auth=Bearer good\1\1", "\1auth=Bearer good\1\1", "\1", "", "n", "n,a", "n,a=x,"]
+                   f"nonsense,a={name},\1auth=Bearer good\1\1", "\1auth=Bearer good\1\1", "\1", "", "n", "n,a",
+                   "n,a=x,"]
     with state["pair"].together():
         state["pair"].logins([(sasl.Script(mechanism, message), {"initial": initial})
                               for mechanism, messages in (("XOAUTH2", xoauth2), ("OAUTHBEARER", oauthbearer))
@@ -289,7 +297,8 @@ def test_a_dead_and_a_slow_service_are_temporary_failures():
     culver = state["pair"].culver.auth()
     for _ in range(5):  # a machine that stands still for seconds spoils the order
         with Held(lambda request: (200, {"email": user("slow")})) as held:
-            state["answer"] = lambda request: held(request) if request.path == "/slow" else (200, {"email": user("post")})
+            state["answer"] = lambda request: held(request) if request.path == "/slow" else (200,
+                                                                                             {"email": user("post")})
             ids = [culver.start(sasl.XOAuth2(user("slow"), f"token{number}")) for number in range(4)]
             wait_for(lambda: len(held.waiting) == 4, "all of them are asked about")
             assert culver.login(sasl.XOAuth2(user("post"), "t")).kind == "OK"
@@ -359,12 +368,15 @@ def test_configurations_that_cannot_work():
     pair = state["pair"]
     pair.stop()
     for config, words in (("username_attribute = email", "must be given"),
-                          ("introspection_url = http://127.0.0.1:1/\nintrospection_mode = foo", "introspection_mode value"),
+                          ("introspection_url = http://127.0.0.1:1/\nintrospection_mode = foo",
+                           "introspection_mode value"),
                           ("introspection_url = http://127.0.0.1:1/\nfoo = bar", "foo"),
                           ("introspection_mode = local", "must be given"),
-                          ("introspection_mode = local\ntokeninfo_url = http://127.0.0.1:1/", "local_validation_key_dict"),
+                          ("introspection_mode = local\ntokeninfo_url = http://127.0.0.1:1/",
+                           "local_validation_key_dict"),
                           ("introspection_url = ftp://127.0.0.1/", "introspection_url"),
-                          ("introspection_url = http://127.0.0.1:1/\nuse_grant_password = maybe", "use_grant_password")):
+                          ("introspection_url = http://127.0.0.1:1/\nuse_grant_password = maybe",
+                           "use_grant_password")):
         private.install_file("/etc/pair/broken.conf", config + "\n")
         peer = pair.culver
         peer.write_config("base_dir = @BASE@\nlog_path = @LOG@\nprotocols =\nssl = no\nauth_mechanisms = oauthbearer\n"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Tokens end to end: curl and Python's smtplib with OAUTHBEARER and XOAUTH2, at the IMAP ports and through a Postfix that
-asks authd. Holds for Debian's Dovecot too (CULVER_SERVER=dovecot)."""
+"""Tokens end to end: curl and Python's smtplib with OAUTHBEARER and XOAUTH2, at the IMAP ports and through a Postfix
+that asks authd. Holds for Debian's Dovecot too (CULVER_SERVER=dovecot)."""
 
 import base64
 import os
@@ -16,7 +16,8 @@ from harness.server import port_is_open, wait_for
 from harness.simple import PASSWORD, USER
 from harness.webserver import WebServer
 
-REJECTED = {"OAUTHBEARER": '{"status":"invalid_token"}', "XOAUTH2": '{"status":"401","schemes":"bearer","scope":"mail"}'}
+REJECTED = {"OAUTHBEARER": '{"status":"invalid_token"}',
+            "XOAUTH2": '{"status":"401","schemes":"bearer","scope":"mail"}'}
 DUMMY = {"OAUTHBEARER": "AQ==", "XOAUTH2": ""}
 LOCAL_USER = "local@example.test"
 CONFIG = f"""auth_mechanisms = plain oauthbearer xoauth2

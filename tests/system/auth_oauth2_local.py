@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""JSON Web Tokens that are checked with local keys, beside Debian's Dovecot: the same tokens and the same keys for both.
-Tokens that a web service is asked about: auth_oauth2.py."""
+"""JSON Web Tokens that are checked with local keys, beside Debian's Dovecot: the same tokens and the same keys for
+both. Tokens that a web service is asked about: auth_oauth2.py."""
 
 import os
 import sys
@@ -174,7 +174,8 @@ def test_cve_2026_40205_every_rule_holds_by_itself():
         {"scope": None, "aud": "mail imap"}, {"aud": None, "scope": "mail imap mailserver"})]
     check(rows, "strict")
     check([(token_of(claims, domain="client"), kind) for claims, kind in (
-        ({"aud": "mailclient"}, "OK"), ({"aud": ["x", "mailclient"]}, "OK"), ({}, "FAIL"), ({"aud": "x mailclient"}, "FAIL"),
+        ({"aud": "mailclient"}, "OK"), ({"aud": ["x", "mailclient"]}, "OK"), ({}, "FAIL"),
+        ({"aud": "x mailclient"}, "FAIL"),
         ({"azp": "mailclient"}, "FAIL"), ({"aud": []}, "FAIL"))], "client")
 
 

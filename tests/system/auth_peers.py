@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A real Postfix whose SASL is authd (smtpd_sasl_type = dovecot): every mechanism with right and wrong passwords, the AUTH
-line that Postfix makes of authd's flags, authd dying and coming back under a living smtpd; swaks as a second client; users
-in a passwd-file, in SQLite and in PAM."""
+"""A real Postfix whose SASL is authd (smtpd_sasl_type = dovecot): every mechanism with right and wrong passwords, the
+AUTH line that Postfix makes of authd's flags, authd dying and coming back under a living smtpd; swaks as a second
+client; users in a passwd-file, in SQLite and in PAM."""
 
 import base64
 import os
@@ -159,7 +159,8 @@ def test_an_aborted_login_and_bad_answers():
 
 
 def test_swaks():
-    common = ("--server", "127.0.0.1", "--from", "a@example.test", "--to", "b@elsewhere.test", "--auth-user", USER, "--quit-after",
+    common = ("--server", "127.0.0.1", "--from", "a@example.test", "--to", "b@elsewhere.test", "--auth-user", USER,
+              "--quit-after",
               "AUTH")
     for name in ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"):
         code, text = swaks(*common, "--auth", name, "--auth-password", PASSWORD)
@@ -244,15 +245,18 @@ def test_users_in_sqlite():
     os.makedirs("/etc/pair/db", exist_ok=True)
     connection = sqlite3.connect("/etc/pair/db/users.sqlite")
     connection.execute("CREATE TABLE users (name TEXT, password TEXT)")
-    hashed = subprocess.run([f"{build_directory()}/bin/doveadm", "pw", "-s", "SHA512-CRYPT", "-p", PASSWORD], check=True,
+    hashed = subprocess.run([f"{build_directory()}/bin/doveadm", "pw", "-s", "SHA512-CRYPT", "-p", PASSWORD],
+                            check=True,
                             capture_output=True, text=True).stdout.strip()
-    connection.executemany("INSERT INTO users VALUES (?, ?)", [(USER, "{PLAIN}" + PASSWORD), ("hashed@example.test", hashed)])
+    connection.executemany("INSERT INTO users VALUES (?, ?)",
+                           [(USER, "{PLAIN}" + PASSWORD), ("hashed@example.test", hashed)])
     connection.commit()
     connection.close()
     os.chmod("/etc/pair/db", 0o755)
     private.install_file("/etc/pair/sql.conf.ext", "driver = sqlite\nconnect = /etc/pair/db/users.sqlite\n"
                          "password_query = SELECT password FROM users WHERE name = '%u'\n")
-    start_authd(f"auth_mechanisms = {MECHANISMS.lower()}\npassdb {{\n  driver = sql\n  args = /etc/pair/sql.conf.ext\n}}\n" + LISTENER)
+    start_authd(f"auth_mechanisms = {MECHANISMS.lower()}\npassdb {{\n  driver = sql\n  args = /etc/pair/sql.conf.ext\n"
+                f"}}\n" + LISTENER)
     for name in MECHANISMS.split():
         wait_for(lambda: session(sasl.make(name, USER, PASSWORD)).startswith("235"), name)
         assert session(sasl.make(name, USER, "wrong")).startswith("535"), name

@@ -34,13 +34,18 @@ service auth {
 USERS = "bob:{PLAIN}secret:5000:5000::/home/bob::userdb_quota_rule=*:storage=2k\nann:{PLAIN}x:5000:5000::/home/ann::\n" \
         "gone:{PLAIN}secret:5000:5000::/home/gone::nologin\n"
 ACCEPTED = {
-    "blank-in-base64": Accepted("Dovecot skips blanks inside base64; RFC 4648 §3.3 wants such data refused, and no client sends it"),
+    "blank-in-base64": Accepted("Dovecot skips blanks inside base64; RFC 4648 §3.3 wants such data refused, and no "
+                                "client sends it"),
     "empty-service": Accepted("`service=` without a name is no service; every client names one"),
-    "certificate-name": Accepted("a name of a certificate counts only beside valid-client-cert, and is the name that the "
+    "certificate-name": Accepted("a name of a certificate counts only beside valid-client-cert, and is the name that "
+                                 "the "
                                  "client gave: no original_user"),
-    "session-pid": Accepted("a session_pid that is no number is refused, not ignored: it says which process may have the login"),
-    "auth-token": Accepted("auth_token= serves Dovecot's token-login socket (IMAP URLAUTH), which Culver does not have"),
-    "no-login-follows": Accepted("a login with `nologin` is not kept for a mail process: its client has said that none follows"),
+    "session-pid": Accepted("a session_pid that is no number is refused, not ignored: it says which process may have "
+                            "the login"),
+    "auth-token": Accepted("auth_token= serves Dovecot's token-login socket (IMAP URLAUTH), which Culver does not "
+                           "have"),
+    "no-login-follows": Accepted("a login with `nologin` is not kept for a mail process: its client has said that "
+                                 "none follows"),
 }
 HELLO = "VERSION\t1\t2\nCPID\t{pid}\n"
 state = {}
@@ -94,7 +99,8 @@ def settle(peer):
 def without_greeting(lines):
     """What follows the greeting; Dovecot's stray TAB at the end of an OK is gone."""
     return [line if line.startswith("CONT") else line.rstrip("\t") for line in lines
-            if line.split("\t")[0] not in ("VERSION", "MECH", "SPID", "CUID", "COOKIE", "DONE") or line.startswith("DONE\t")]
+            if line.split("\t")[0] not in ("VERSION", "MECH", "SPID", "CUID", "COOKIE",
+                                           "DONE") or line.startswith("DONE\t")]
 
 
 def masked(line):
@@ -146,7 +152,8 @@ def test_a_handshake_that_breaks_the_rules_is_cut_off():
         "CPID 0": ["VERSION\t1\t2\nCPID\t0\n"], "CPID no number": ["VERSION\t1\t2\nCPID\tx\n"],
         "CPID negative": ["VERSION\t1\t2\nCPID\t-5\n"], "CPID missing": ["VERSION\t1\t2\nCPID\n"],
         "CPID too large": ["VERSION\t1\t2\nCPID\t99999999999\n"], "CPID twice": [HELLO + "CPID\t{pid}\n"],
-        "an unknown command": [HELLO + "WHAT\t1\n"], "an empty line": [HELLO + "\n"], "bytes": [HELLO.encode() + b"\xff\0\n"],
+        "an unknown command": [HELLO + "WHAT\t1\n"], "an empty line": [HELLO + "\n"],
+        "bytes": [HELLO.encode() + b"\xff\0\n"],
         "a command in lower case": [HELLO + auth(response=resp()).lower()],
         "a master's command": [HELLO + "USER\t1\tbob\tservice=imap\n"],
     })
@@ -161,7 +168,8 @@ def test_the_initial_response_has_its_quirks():
         "right": [HELLO + auth(response=resp())], "wrong": [HELLO + auth(response=resp(password="no"))],
         "none, then CONT": [HELLO + auth(), f"CONT\t1\t{resp()}\n"],
         "resp==": [HELLO + auth(response="=")], "resp== minor 1": [old + auth(response="=")],
-        "resp= minor 1": [old + auth(response=""), f"CONT\t1\t{resp()}\n"], "resp= minor 2": [HELLO + auth(response="")],
+        "resp= minor 1": [old + auth(response=""), f"CONT\t1\t{resp()}\n"],
+        "resp= minor 2": [HELLO + auth(response="")],
         "bare resp": [HELLO + auth(more="resp")],
         "not the last parameter": [HELLO + auth(more=f"resp={resp()}\trip=10.0.0.1")],
         "resp and an empty field": [HELLO + auth(more=f"resp={resp()}\t")[:-1] + "\t\n"],
@@ -185,7 +193,8 @@ def test_the_initial_response_has_its_quirks():
 def test_ids_mechanisms_and_parameters():
     said = compare({
         "id 0": [HELLO + auth(0, response=resp())], "id no number": [HELLO + auth("x", response=resp())],
-        "id too large": [HELLO + auth(4294967296, response=resp())], "id largest": [HELLO + auth(4294967295, response=resp())],
+        "id too large": [HELLO + auth(4294967296, response=resp())],
+        "id largest": [HELLO + auth(4294967295, response=resp())],
         "id with zeros": [HELLO + auth("007", response=resp())], "id negative": [HELLO + auth(-1, response=resp())],
         "id in use": [HELLO + auth(5) + auth(5)], "id used again when done": [HELLO + auth(5, response=resp()),
                                                                             auth(5, response=resp())],
@@ -198,7 +207,8 @@ def test_ids_mechanisms_and_parameters():
         "an escaped tab": [HELLO + auth(more="session=a\x01tb\x01n\x01", response=resp())],
         "an address that is none": [HELLO + auth(more="rip=nonsense\tlport=99999999\trport=x", response=resp())],
         "secured=tls": [HELLO + auth(more="secured=tls", response=resp())],
-        "a certificate": [HELLO + auth(more="valid-client-cert\tcert_username=bob", mechanism="EXTERNAL", response="=")],
+        "a certificate": [HELLO + auth(more="valid-client-cert\tcert_username=bob", mechanism="EXTERNAL",
+                                       response="=")],
         "no certificate": [HELLO + auth(more="cert_username=bob", mechanism="EXTERNAL", response="=")],
         "final-resp-ok": [HELLO + auth(more="final-resp-ok", response=resp())],
     }, accept={"an empty service": "empty-service", "a certificate": "certificate-name",
@@ -210,8 +220,10 @@ def test_ids_mechanisms_and_parameters():
 def test_cont_and_cancel():
     said = compare({
         "CONT for nothing": [HELLO + "CONT\t999\tYm9i\n"], "CONT without id": [HELLO + "CONT\n"],
-        "CONT id no number": [HELLO + "CONT\tx\tYm9i\n"], "CONT when all is said": [HELLO + auth(response=resp()), "CONT\t1\tYQ==\n"],
-        "CANCEL": [HELLO + auth(), "CANCEL\t1\n", f"CONT\t1\t{resp()}\n"], "CANCEL of nothing": [HELLO + "CANCEL\t77\n"],
+        "CONT id no number": [HELLO + "CONT\tx\tYm9i\n"],
+        "CONT when all is said": [HELLO + auth(response=resp()), "CONT\t1\tYQ==\n"],
+        "CANCEL": [HELLO + auth(), "CANCEL\t1\n", f"CONT\t1\t{resp()}\n"],
+        "CANCEL of nothing": [HELLO + "CANCEL\t77\n"],
         "CANCEL without id": [HELLO + "CANCEL\n"], "CANCEL id no number": [HELLO + "CANCEL\tx\n"],
         "CANCEL frees the id": [HELLO + auth(3), "CANCEL\t3\n" + auth(3, response=resp())],
         "others go on": [HELLO + auth(1) + auth(2), f"CANCEL\t1\nCONT\t2\t{resp()}\n"],
@@ -227,7 +239,8 @@ def test_long_lines():
     def padded(length):
         line = auth(more="x=", response=resp())[:-1]
         return (line.replace("x=", "x=" + "y" * (length - len(line)), 1) + "\n")
-    said = compare({f"{length} bytes": [HELLO, padded(length)] for length in (8192, 16000, 16383, 17000, 40000, 1000000)})
+    said = compare({f"{length} bytes": [HELLO, padded(length)]
+                    for length in (8192, 16000, 16383, 17000, 40000, 1000000)})
     assert said["16383 bytes"][-1] == "OK\t1\tuser=bob" and said["17000 bytes"][-1] == "closed", said
     for peer in state["pair"].peers:
         peer.wait_log("BUG: Auth client \\d+ sent us more than 16384 bytes")
@@ -287,7 +300,8 @@ def test_hundreds_of_connections_with_many_requests_at_once():
         begun = []
         for number in range(requests):
             for client in clients:
-                user, password = (("bob", "secret"), ("ann", "x"), ("bob", "x"), ("nobody", "x"))[(number + client.pid) % 4]
+                user, password = (("bob", "secret"), ("ann", "x"), ("bob", "x"),
+                                  ("nobody", "x"))[(number + client.pid) % 4]
                 begun.append((client, client.start(sasl.Plain(user, password)), user, (number + client.pid) % 4 < 2))
         replies = [client.reply(id) for client, id, _, _ in begun]
         wrong = [(str(reply), user, right) for reply, (_, _, user, right) in zip(replies, begun)
@@ -317,7 +331,8 @@ def test_going_away_in_the_middle():
     state["pair"].compare("clients that vanish", vanish)
 
 
-def hand_over(peer, socket="auth-login", more=(), cookie=None, params="service=imap\tsecured\tno-penalty", user="bob", **changes):
+def hand_over(peer, socket="auth-login", more=(), cookie=None, params="service=imap\tsecured\tno-penalty", user="bob",
+              **changes):
     """A login, and what a mail process gets that asks for it: twice."""
     client = peer.new_auth(socket)
     id = client.start(sasl.Plain(user, "secret"), params)
@@ -352,7 +367,8 @@ def test_the_hand_over_of_a_login():
             "a user who may not": {"user": "gone"},
             "unknown words": {"more": ["foo=bar", "baz"]},
         }.items():
-            accept = {"no pid": "session-pid", "a token": "auth-token", "no login follows": "no-login-follows"}.get(what)
+            accept = {"no pid": "session-pid", "a token": "auth-token",
+                      "no login follows": "no-login-follows"}.get(what)
             pair.compare(what, lambda peer: hand_over(peer, **options), accept)
     said = hand_over(pair.culver)
     assert said[1].kind == "USER" and said[1].get("auth_mech") == "PLAIN" and said[2].kind == "FAIL", said
@@ -377,14 +393,18 @@ def test_the_hand_over_is_for_masters():
 def test_the_master_side():
     hello = "VERSION\t1\t1\n"
     said = compare({
-        "nothing is said": [""], "USER": [hello + "USER\t1\tbob\tservice=imap\n"], "upper case": [hello + "USER\t1\tBOB\tservice=imap\n"],
+        "nothing is said": [""], "USER": [hello + "USER\t1\tbob\tservice=imap\n"],
+        "upper case": [hello + "USER\t1\tBOB\tservice=imap\n"],
         "unknown": [hello + "USER\t2\tnobody\tservice=imap\n"], "no service": [hello + "USER\t3\tbob\n"],
-        "no name": [hello + "USER\t4\n"], "an empty name": [hello + "USER\t4\t\tservice=imap\n"], "no id": [hello + "USER\n"],
+        "no name": [hello + "USER\t4\n"], "an empty name": [hello + "USER\t4\t\tservice=imap\n"],
+        "no id": [hello + "USER\n"],
         "id 0": [hello + "USER\t0\tbob\tservice=imap\n"], "id no number": [hello + "USER\tx\tbob\tservice=imap\n"],
         "PASS": [hello + "PASS\t5\tbob\tservice=imap\n"], "PASS unknown": [hello + "PASS\t5\tnobody\tservice=imap\n"],
-        "LIST": [hello + "LIST\t6\tservice=doveadm\n"], "LIST with a mask": [hello + "LIST\t6\tservice=doveadm\tuser=a*\n"],
+        "LIST": [hello + "LIST\t6\tservice=doveadm\n"],
+        "LIST with a mask": [hello + "LIST\t6\tservice=doveadm\tuser=a*\n"],
         "LIST without service": [hello + "LIST\t6\n"],
-        "unknown command": [hello + "WHAT\t1\n"], "CANCEL": [hello + "CANCEL\t1\n"], "AUTH": [hello + auth(response=resp())],
+        "unknown command": [hello + "WHAT\t1\n"], "CANCEL": [hello + "CANCEL\t1\n"],
+        "AUTH": [hello + auth(response=resp())],
         "major 2": ["VERSION\t2\t0\nUSER\t1\tbob\tservice=imap\n"], "an empty line": [hello + "\n"],
         "many at once": [hello + "".join(f"USER\t{n}\tbob\tservice=imap\n" for n in range(1, 40))],
         "a disallowed name": [hello + "USER\t7\ta\x01tb\tservice=imap\nPASS\t8\ta\x01tb\tservice=imap\n"],
@@ -394,8 +414,10 @@ def test_the_master_side():
 
 def test_the_masters_own_commands():
     hello = "VERSION\t1\t1\n"
-    cases = {"CACHE-FLUSH": [hello + "CACHE-FLUSH\t10\n"], "CACHE-FLUSH of users": [hello + "CACHE-FLUSH\t11\tbob\tann\n"],
-             "REQUEST without all": [hello + "REQUEST\t1\t2\n"], "REQUEST of nobody": [hello + f"REQUEST\t1\t2\t3\t{'0' * 32}\n"],
+    cases = {"CACHE-FLUSH": [hello + "CACHE-FLUSH\t10\n"],
+             "CACHE-FLUSH of users": [hello + "CACHE-FLUSH\t11\tbob\tann\n"],
+             "REQUEST without all": [hello + "REQUEST\t1\t2\n"],
+             "REQUEST of nobody": [hello + f"REQUEST\t1\t2\t3\t{'0' * 32}\n"],
              "USER and PASS": [hello + "USER\t1\tbob\tservice=imap\n", "PASS\t2\tann\tservice=imap\n"]}
     said = compare(cases, "auth-master")
     assert said["CACHE-FLUSH"][-1] == "OK\t10\t0", said

@@ -66,7 +66,8 @@ def test_gnu_sasl_logs_in_bound_to_the_exporter():
     for mechanism in MECHANISMS:
         for password, good in ((PASSWORD, True), ("wrong", False))[:1 if mechanism == MECHANISMS[0] else 2]:
             result = subprocess.run(
-                ["gsasl", "--imap", "--connect=127.0.0.1:143", "--starttls", "--x509-ca-file=", "-m", mechanism + "-PLUS",
+                ["gsasl", "--imap", "--connect=127.0.0.1:143", "--starttls", "--x509-ca-file=", "-m", mechanism
+                 + "-PLUS",
                  "-a", USER, "-p", password, "--verbose"], input="", capture_output=True, text=True, timeout=120)
             said = result.stdout + result.stderr
             assert (result.returncode == 0) == good, said
@@ -76,7 +77,8 @@ def test_gnu_sasl_logs_in_bound_to_the_exporter():
 
 
 def test_it_chooses_plus_by_itself():
-    result = subprocess.run(["gsasl", "--imap", "--connect=127.0.0.1:143", "--x509-ca-file=", "-a", USER, "-p", PASSWORD,
+    result = subprocess.run(["gsasl", "--imap", "--connect=127.0.0.1:143", "--x509-ca-file=", "-a", USER, "-p",
+                             PASSWORD,
                              "--verbose"], input="", capture_output=True, text=True, timeout=120)
     assert result.returncode == 0 and "AUTHENTICATE SCRAM-SHA-256-PLUS" in result.stdout, result.stdout + result.stderr
 
@@ -92,7 +94,8 @@ def test_both_bindings_and_both_hashes():
 def test_what_is_not_this_channel_is_refused():
     with BoundConnection() as other:
         for binding in (other.tls_exporter, b"", b"\0" * 32, tlspipe.server_end_point(CERTIFICATE),
-                        lambda connection: connection.tls_exporter[:-1], lambda connection: connection.tls_exporter + b"\0"):
+                        lambda connection: connection.tls_exporter[:-1],
+                        lambda connection: connection.tls_exporter + b"\0"):
             expect(REFUSED, "SCRAM-SHA-256", "p=tls-exporter", binding, plus=True)
     expect(REFUSED, "SCRAM-SHA-256", "p=tls-server-end-point", own_exporter, plus=True)
     expect(REFUSED, "SCRAM-SHA-256", "p=tls-unique", own_exporter, plus=True)

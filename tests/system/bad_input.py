@@ -56,9 +56,12 @@ def test_a_client_that_vanishes_in_the_middle_of_a_literal_leaves_nothing():
 
 
 def test_lines_literals_and_bytes_that_cannot_be():
-    for junk in (b"a SELECT " + b"x" * 70000, b"a LOGIN {99999999999999999999}", b"\x00\xff\xfe a b c", b"a SEARCH " + b"(" * 5000,
-                 b"a FETCH 1 (" + b"BODY[1." * 2000, b"a LIST \"\" \"" + b"*%" * 300 + b"\"", b"a STORE 1 FLAGS (" + b"k " * 20000,
-                 b"a SELECT {70000}", b"a NOOP\x00NOOP", b'a SELECT "\xff\xfe"', b"a CREATE \"x\x01y\"", b"a UID FETCH 1:* (FLAGS",
+    for junk in (b"a SELECT " + b"x" * 70000, b"a LOGIN {99999999999999999999}", b"\x00\xff\xfe a b c", b"a SEARCH "
+                 + b"(" * 5000,
+                 b"a FETCH 1 (" + b"BODY[1." * 2000, b"a LIST \"\" \"" + b"*%" * 300 + b"\"",
+                 b"a STORE 1 FLAGS (" + b"k " * 20000,
+                 b"a SELECT {70000}", b"a NOOP\x00NOOP", b'a SELECT "\xff\xfe"', b"a CREATE \"x\x01y\"",
+                 b"a UID FETCH 1:* (FLAGS",
                  b"a SEARCH " + b"NOT " * 4000 + b"ALL", b"a SEARCH CHARSET UTF-8 TEXT \xc3\x28"):
         client = login()
         client.send(junk + b"\r\n")
@@ -77,7 +80,8 @@ def test_strangers_send_rubbish_before_login():
         except OSError:
             pass
         probe.close()
-    for payload in (b"a AUTHENTICATE PLAIN\r\n" + b"A" * 20000 + b"\r\n", b"a LOGIN {5000}\r\n", b"a NOOP " + b"(" * 4000,
+    for payload in (b"a AUTHENTICATE PLAIN\r\n" + b"A" * 20000 + b"\r\n", b"a LOGIN {5000}\r\n", b"a NOOP "
+                    + b"(" * 4000,
                     b"a ID (" + b'"k" "v" ' * 1000 + b")\r\n", b"a LOGIN \"" + b"x" * 9000):
         probe = socket.create_connection(("127.0.0.1", 143), 60, ("127.0.0.99", 0))
         probe.sendall(payload)

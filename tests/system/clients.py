@@ -60,7 +60,8 @@ def test_swaks_delivers_over_lmtp():
 
 
 def mbsync():
-    result = subprocess.run(["mbsync", "-c", "/home/mbsyncrc", "-V", "all"], capture_output=True, text=True, timeout=600)
+    result = subprocess.run(["mbsync", "-c", "/home/mbsyncrc", "-V", "all"], capture_output=True, text=True,
+                            timeout=600)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
 
@@ -78,7 +79,8 @@ def test_mbsync_copies_1000_messages_out_with_their_flags():
         assert client.append(box, f"({chance.choice(flag_sets)})", None, message)[0] == "OK"
     client.logout()
     mbsync()
-    assert sum(len(os.listdir(f"/home/near/{box}/{sub}")) for box in ("INBOX", "Archive") for sub in ("new", "cur")) == COUNT
+    assert sum(len(os.listdir(f"/home/near/{box}/{sub}")) for box in ("INBOX", "Archive")
+               for sub in ("new", "cur")) == COUNT
 
 
 def test_mbsync_a_second_run_transfers_nothing():
@@ -89,7 +91,8 @@ def test_mbsync_a_second_run_transfers_nothing():
 
 def far_side():
     client = login()
-    states = [client.status(box, "(MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)")[1] for box in ("INBOX", "Archive")]
+    states = [client.status(box, "(MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)")[1]
+              for box in ("INBOX", "Archive")]
     client.logout()
     return states
 
@@ -145,9 +148,12 @@ def test_fetchmail_takes_the_mail_away():
     for number in range(5):
         client.append("Collect", None, None, make_message(f"collect {number}").encode())
     client.logout()
-    private.install_file("/home/fetchmailrc", f"poll 127.0.0.1 protocol IMAP port 143 user \"{USER}\" password \"{PASSWORD}\""
-                                              " folder Collect sslproto '' fetchall no rewrite mda \"cat >> /home/got\"\n", 0o600)
-    result = subprocess.run(["fetchmail", "-f", "/home/fetchmailrc", "--pidfile", "/run/fm.pid"], capture_output=True, text=True,
+    private.install_file("/home/fetchmailrc",
+                         f"poll 127.0.0.1 protocol IMAP port 143 user \"{USER}\" password \"{PASSWORD}\""
+                                              " folder Collect sslproto '' fetchall no rewrite mda \"cat >> "
+                                              "/home/got\"\n", 0o600)
+    result = subprocess.run(["fetchmail", "-f", "/home/fetchmailrc", "--pidfile", "/run/fm.pid"], capture_output=True,
+                            text=True,
                             timeout=300, env={**os.environ, "HOME": "/home", "FETCHMAILHOME": "/home"})
     assert result.returncode == 0, result.stdout + result.stderr
     with open("/home/got") as file:

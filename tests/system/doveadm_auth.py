@@ -19,9 +19,11 @@ from harness.authpair import Accepted, Pair
 from harness.server import wait_for
 
 ACCEPTED = {
-    "socket": Accepted("a socket that nobody answers at is a temporary failure (75), not a wrong password (77) or a success (0)"),
+    "socket": Accepted("a socket that nobody answers at is a temporary failure (75), not a wrong password (77) or a "
+                       "success (0)"),
     "relative": Accepted("a relative path with -a is looked for in base_dir, not in the current directory"),
-    "stray": Accepted("Dovecot's replies end in an empty field where it hides one, which its doveadm prints as an empty line"),
+    "stray": Accepted("Dovecot's replies end in an empty field where it hides one, which its doveadm prints as an "
+                      "empty line"),
     "expansion": Accepted("-e with an unknown variable prints an error; Dovecot's exit code says success all the same"),
     "hours": Accepted("a number of rounds that would compute for hours is refused with the number that is possible"),
     "lookup": Accepted("a lookup is no login: allow_nets does not hide a user from LMTP and doveadm"),
@@ -53,7 +55,8 @@ nets:secret:5000:5000::/home/n::allow_nets=10.0.0.0/8
 no-user:secret
 """
 LONG = "abcdefghij" * 20
-SCHEMES = ("SHA1 SSHA512 SCRAM-SHA-256 BLF-CRYPT PLAIN HMAC-MD5 OTP SHA512 SHA DES-CRYPT CRYPT SSHA MD5-CRYPT PLAIN-MD4 "
+SCHEMES = ("SHA1 SSHA512 SCRAM-SHA-256 BLF-CRYPT PLAIN HMAC-MD5 OTP SHA512 SHA DES-CRYPT CRYPT SSHA MD5-CRYPT "
+           "PLAIN-MD4 "
            "PLAIN-MD5 SCRAM-SHA-1 SHA512-CRYPT CLEAR CLEARTEXT ARGON2I ARGON2ID SSHA256 MD5 PBKDF2 SHA256 CRAM-MD5 "
            "PLAIN-TRUNC SHA256-CRYPT SMD5 DIGEST-MD5 LDAP-MD5").split()
 state = {"network": 0}
@@ -102,12 +105,17 @@ def test_errors_of_options_are_worded_alike():
                      ("auth", "test", "-x", "lip=here", "bob@example.test", "secret"),
                      ("auth", "test", "-x", "lport=nonsense", "bob@example.test", "secret"),
                      ("auth", "test", "-x", "rport=65536", "bob@example.test", "secret"),
-                     ("auth", "test", "bob@example.test", "a", "b"), ("auth", "test"), ("auth", "login"), ("auth", "lookup"),
-                     ("auth", "lookup", "-x", "rip=x", "ann"), ("user", "-x", "rip=x", "ann"), ("user",), ("user", "-q", "ann"),
-                     ("pw", "-x"), ("pw", "extra"), ("pw", "-s", "FOO", "-p", "x"), ("pw", "-r", "999999999999", "-p", "x"),
-                     ("pw", "-t", "{PLAIN}secret", "-p", "wrong"), ("pw", "-t", "secret"), ("pw", "-t", "{FOO}x", "-p", "x"),
+                     ("auth", "test", "bob@example.test", "a", "b"), ("auth", "test"), ("auth", "login"),
+                     ("auth", "lookup"),
+                     ("auth", "lookup", "-x", "rip=x", "ann"), ("user", "-x", "rip=x", "ann"), ("user",),
+                     ("user", "-q", "ann"),
+                     ("pw", "-x"), ("pw", "extra"), ("pw", "-s", "FOO", "-p", "x"),
+                     ("pw", "-r", "999999999999", "-p", "x"),
+                     ("pw", "-t", "{PLAIN}secret", "-p", "wrong"), ("pw", "-t", "secret"),
+                     ("pw", "-t", "{FOO}x", "-p", "x"),
                      ("pw", "-t", "{SHA256}bad", "-p", "x"), ("pw", "-s", "DIGEST-MD5", "-p", "x"),
-                     ("pw", "-t", "{PLAIN-TRUNC}secret", "-p", "secret"), ("pw", "-s", "ARGON2I", "-r", "1", "-p", "x")):
+                     ("pw", "-t", "{PLAIN-TRUNC}secret", "-p", "secret"),
+                     ("pw", "-s", "ARGON2I", "-r", "1", "-p", "x")):
             same(*args, normalise=None)
 
 
@@ -153,11 +161,14 @@ def test_auth_cache_flush():
 
 def test_user():
     with state["pair"].together():
-        for args in (("bob@example.test",), ("ann",), ("BOB@example.test",), ("ann", "bob@example.test"), ("ann", "nobody"),
-                     ("nobody",), ("nobody", "ann"), ("nobody", "nobody2"), ("no-user",), ("",), ("*",), ("a*",), ("zz*",),
+        for args in (("bob@example.test",), ("ann",), ("BOB@example.test",), ("ann", "bob@example.test"),
+                     ("ann", "nobody"),
+                     ("nobody",), ("nobody", "ann"), ("nobody", "nobody2"), ("no-user",), ("",), ("*",), ("a*",),
+                     ("zz*",),
                      ("?nn", "bob@example.test"), ("ann", "b*"), ("A*",), ("-f", "home", "ann"), ("-f", "mail", "ann"),
                      ("-f", "nofield", "ann"), ("-f", "home", "nobody"), ("-f", "home", "ann", "bob@example.test"),
-                     ("-f", "home", "a*"), ("-e", "%h %u", "ann"), ("-e", "%h", "-e", "%u", "ann"), ("-e", "%Lh", "ann"),
+                     ("-f", "home", "a*"), ("-e", "%h %u", "ann"), ("-e", "%h", "-e", "%u", "ann"),
+                     ("-e", "%Lh", "ann"),
                      ("-e", "%{uid}:%{gid}:%d:%n", "ann", "bob@example.test"), ("-e", "%h", "nobody"), ("-u", "ann"),
                      ("-u", "nobody"), ("-u", "ann", "nobody", "bob@example.test"), ("-u", "-f", "home", "ann"),
                      ("-u", "-f", "nofield", "ann"), ("-u", "*"), ("-x", "service=imap", "ann"),
@@ -225,28 +236,33 @@ def test_each_one_s_hashes_are_right_for_the_other():
                 assert (code, text) == (0, made + " (verified)\n"), (what, made, code, text, error)
                 if scheme == "PLAIN-TRUNC" and password == "":
                     continue  # "0-": everything begins with nothing
-                code, text, error = doveadm(judge, "pw", "-u", "user@example.test", "-t", made, "-p", "wrong" + password[:5])
+                code, text, error = doveadm(judge, "pw", "-u", "user@example.test", "-t", made, "-p", "wrong"
+                                            + password[:5])
                 assert code == 75 and "Password mismatch" in error, (what, made, code, text, error)
 
 
 def test_encodings_and_rounds():
     with state["pair"].together():
-        for scheme in ("PLAIN.HEX", "PLAIN.B64", "PLAIN.BASE64", "SHA.HEX", "SHA256.HEX", "CRAM-MD5.B64", "LDAP-MD5.HEX",
+        for scheme in ("PLAIN.HEX", "PLAIN.B64", "PLAIN.BASE64", "SHA.HEX", "SHA256.HEX", "CRAM-MD5.B64",
+                       "LDAP-MD5.HEX",
                        "PLAIN-MD5.B64", "plain", "Sha256", "CLEAR", "HMAC-MD5"):
             same("pw", "-s", scheme, "-p", "secret", normalise=None)
         for scheme in ("SSHA.HEX", "SHA512-CRYPT.B64", "SSHA512", "CRYPT", "MD5", "MD5-CRYPT", "DES-CRYPT", "BLF-CRYPT",
                        "SHA256-CRYPT", "SCRAM-SHA-1", "SMD5"):
             same("pw", "-s", scheme, "-p", "secret", normalise=shape)
             same("pw", "-V", "-s", scheme, "-p", "secret", normalise=shape)
-        for scheme, rounds in (("SHA512-CRYPT", 100), ("SHA512-CRYPT", 6000), ("BLF-CRYPT", 3), ("BLF-CRYPT", 6), ("PLAIN", 7),
+        for scheme, rounds in (("SHA512-CRYPT", 100), ("SHA512-CRYPT", 6000), ("BLF-CRYPT", 3), ("BLF-CRYPT", 6),
+                               ("PLAIN", 7),
                                ("PBKDF2", 100), ("SCRAM-SHA-256", 100), ("SHA256-CRYPT", 0), ("ARGON2ID", 2)):
             same("pw", "-s", scheme, "-r", str(rounds), "-p", "secret", normalise=shape)
         same("pw", "-p", "secret", normalise=shape)
         for user in ("foo", "foo@bar"):
             same("pw", "-s", "DIGEST-MD5", "-u", user, "-p", "secret", normalise=None)
-        for stored in ("{PLAIN}secret", "{plain}secret", "{SHA256.HEX}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97b"
+        for stored in ("{PLAIN}secret", "{plain}secret",
+                       "{SHA256.HEX}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97b"
                        "f527a25b", "{PLAIN-TRUNC}6-secret", "{PLAIN-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==", "{CRYPT}", "{PLAIN}",
-                       "{MD5}5ebe2294ecd0e0f08eab7690d2a6ee69", "{SHA}x", "{}secret", "{PLAIN.B64}c2VjcmV0", "{PLAIN.XYZ}a"):
+                       "{MD5}5ebe2294ecd0e0f08eab7690d2a6ee69", "{SHA}x", "{}secret", "{PLAIN.B64}c2VjcmV0",
+                       "{PLAIN.XYZ}a"):
             same("pw", "-t", stored, "-p", "secret")
     code, _, error = doveadm(state["pair"].culver, "pw", "-s", "BLF-CRYPT", "-r", "40", "-p", "x")
     assert code == 75 and "at most" in error, "Dovecot computes for hours"
@@ -282,13 +298,15 @@ def test_prompts_on_a_terminal():
     with pair.together():
         for args, answers in ((("pw", "-s", "PLAIN"), ("secret", "secret")),
                               (("pw", "-s", "PLAIN"), ("secret", "other", "third", "third")),
-                              (("pw", "-s", "PLAIN.B64"), ("pässwörd", "pässwörd")), (("pw", "-t", "{PLAIN}secret"), ("secret",)),
+                              (("pw", "-s", "PLAIN.B64"), ("pässwörd", "pässwörd")),
+                              (("pw", "-t", "{PLAIN}secret"), ("secret",)),
                               (("pw", "-t", "{PLAIN}secret"), ("wrong",)), (("pw", "-s", "PLAIN"), ("", "")),
                               (("auth", "test", *address(), "bob@example.test"), ("secret",)),
                               (("auth", "test", *address(), "bob@example.test"), ("wrong",)),
                               (("auth", "login", *address(), "bob@example.test"), ("secret",))):
             pair.compare(f"on a terminal: {args} {answers}",
-                         lambda peer: on_terminal(peer.doveadm_program, ["doveadm", "-c", peer.config_path, *args][1:], answers))
+                         lambda peer: on_terminal(peer.doveadm_program, ["doveadm", "-c", peer.config_path, *args][1:],
+                                                  answers))
 
 
 def test_every_accepted_difference_is_real():

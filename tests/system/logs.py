@@ -57,7 +57,8 @@ def test_fail2ban_finds_each_failed_login_at_once():
     line = syslog_line(r"auth failed.*rip=127\.0\.0\.72")
     with open("/run/auth.log", "w") as file:
         file.write(time.strftime("%b %d %H:%M:%S ") + "mailhost " + line[line.index("dovecot:"):] + "\n")
-    result = subprocess.run(["fail2ban-regex", "--print-all-matched", "/run/auth.log", "/etc/fail2ban/filter.d/dovecot.conf"],
+    result = subprocess.run(["fail2ban-regex", "--print-all-matched", "/run/auth.log",
+                             "/etc/fail2ban/filter.d/dovecot.conf"],
                             capture_output=True, text=True)
     assert re.search(r"Lines: 1 lines, 0 ignored, 1 matched", result.stdout), result.stdout
     client.close()
@@ -80,7 +81,8 @@ def test_files_get_levels_timestamps_and_info_apart():
     client.command(f"b LOGIN {USER} {PASSWORD}")
     def info():
         return open("/var/log/d.info").read() if os.path.exists("/var/log/d.info") else ""
-    wait_for(lambda: re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d imap-login: Info: Login: user=<{USER}>", info(), re.M),
+    wait_for(lambda: re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d imap-login: Info: Login: user=<{USER}>", info(),
+                               re.M),
              "the login stands in the info log")
     mismatch = rf"auth: Info: passwd-file\({USER},127\.0\.0\.73,?.*\): [Pp]assword mismatch"
     wait_for(lambda: re.search(mismatch, info()), "the mismatch stands in the info log")

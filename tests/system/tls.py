@@ -38,7 +38,8 @@ def make_chain(serial):
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}", "-keyout", f"{archive}/privkey{serial}.pem",
             "-out", f"{work}/server.csr")
     private.install_file(f"{work}/server.ext", f"subjectAltName=DNS:{NAME}\n")
-    openssl("x509", "-req", "-in", f"{work}/server.csr", "-CA", f"{work}/mid.pem", "-CAkey", f"{work}/mid.key", "-set_serial",
+    openssl("x509", "-req", "-in", f"{work}/server.csr", "-CA", f"{work}/mid.pem", "-CAkey", f"{work}/mid.key",
+            "-set_serial",
             str(1000 + serial), "-days", "30", "-extfile", f"{work}/server.ext", "-out", f"{work}/server.pem")
     with open(f"{archive}/fullchain{serial}.pem", "w") as chain:
         for part in ("server", "mid"):
@@ -67,8 +68,10 @@ def serial_of(port=993, server_name=NAME, starttls=False):
 def test_the_chain_is_sent_whole_on_both_ports():
     make_chain(1)
     state["server"] = simple.start(f"ssl = required\nssl_cert = <{LIVE}/fullchain.pem\nssl_key = <{LIVE}/privkey.pem\n"
-                                   "local_name other.test {\n  ssl_cert = </etc/other.pem\n  ssl_key = </etc/other.key\n}\n"
-                                   if make_certificate("/etc/other.pem", "/etc/other.key", "other.test") is None else "")
+                                   "local_name other.test {\n  ssl_cert = </etc/other.pem\n  ssl_key = "
+                                   "</etc/other.key\n}\n"
+                                   if make_certificate("/etc/other.pem", "/etc/other.key",
+                                                       "other.test") is None else "")
     assert serial_of() == 1001
     assert serial_of(143, starttls=True) == 1001
 

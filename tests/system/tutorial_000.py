@@ -153,7 +153,8 @@ def test_postfix_delivers_into_new_and_an_idle_client_hears_of_it():
     idle.command("b SELECT INBOX")
     idle.send("c IDLE")
     assert idle.line() == "+ idling"
-    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test", "--to",
+    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test",
+                       "--to",
                        "anna@mailhost.maildomain.test", "--header", "Subject: local", "--body", "for anna")
     assert code == 0, text
     assert idle.line() == "* 1 EXISTS"
@@ -181,7 +182,8 @@ def test_a_message_of_postfix_keeps_its_name_and_gets_flags_and_keywords_in_dove
 
 
 def test_plus_addressing_reaches_the_user():
-    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test", "--to",
+    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test",
+                       "--to",
                        "anna+lists@mailhost.maildomain.test", "--header", "Subject: plus")
     assert code == 0, text
 

@@ -38,7 +38,8 @@ AUTH = """service auth {
   }
 }
 """
-FINAL = ("protocols = imap lmtp\npassdb {\n  driver = passwd-file\n  args = scheme=SHA512-CRYPT /etc/dovecot/users.db\n}\n"
+FINAL = ("protocols = imap lmtp\npassdb {\n  driver = passwd-file\n  args = scheme=SHA512-CRYPT "
+         "/etc/dovecot/users.db\n}\n"
          + IDENTITY + LOCATION + SSL + LMTP + AUTH)
 MAIN_CF = """
 mydomain = maildomain.test
@@ -122,7 +123,8 @@ def test_a_passdb_gives_the_banner_but_login_fails_for_want_of_a_uid():
     connection, line = wait_for(lambda: (lambda c: c if c[1].startswith("* OK") else None)(greeting()), "a banner")
     assert line == ("* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN] "
                     "Dovecot (Debian) ready.") or (IS_CULVER and re.match(
-                        r"\* OK \[CAPABILITY IMAP4rev1 .*LITERAL\+.* AUTH=PLAIN\] Dovecot \(Debian\) ready\.$", line)), line
+                        r"\* OK \[CAPABILITY IMAP4rev1 .*LITERAL\+.* AUTH=PLAIN\] Dovecot \(Debian\) "
+                        r"ready\.$", line)), line
     connection.send(f"a LOGIN {USER} 123456")
     lines = [connection.line(), connection.line()]
     assert lines[0] == "a OK Logged in, but initialization failed.", lines
@@ -160,7 +162,8 @@ def test_from_outside_a_clear_password_is_refused_with_dovecots_words():
     connection, line = greeting(source=OUTSIDE)
     assert "LOGINDISABLED]" in line and "AUTH=" not in line, line
     lines = connection.command(f"a LOGIN {USER} 123456")
-    assert lines == ["* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. "
+    assert lines == ["* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it "
+                     "anyway. "
                      "If anyone was listening, the password was exposed.",
                      "a NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections."]
 

@@ -107,7 +107,8 @@ def edit_debians_configuration():
         with open(path, "w") as file:
             file.write(text)
     with open("/etc/dovecot/conf.d/99-test.conf", "w") as file:
-        file.write(f"protocols = imap\nlog_path = {server.LOG}\nuserdb {{\n  driver = passwd-file\n  args = /etc/dovecot/virtual-users\n}}\n"
+        file.write(f"protocols = imap\nlog_path = {server.LOG}\nuserdb {{\n  driver = passwd-file\n"
+                   f"  args = /etc/dovecot/virtual-users\n}}\n"
                    "service auth {\n  unix_listener auth-userdb {\n    user = vmail\n  }\n}\n")
 
 
@@ -128,7 +129,8 @@ def test_debians_conf_d_with_the_tutorials_edits_starts():
     os.chmod(server.LOG, 0o666)  # dovecot-lda writes to it as vmail
     server.start()
     for name, text in (("canonical", ""), ("virtual", "info@maildomain.test anna\n"),
-                       ("virtual-mailbox-domains", "gilmore.test x\n"), ("virtual-mailbox-users", "happy@gilmore.test x\n"),
+                       ("virtual-mailbox-domains", "gilmore.test x\n"),
+                       ("virtual-mailbox-users", "happy@gilmore.test x\n"),
                        ("senders", "anna@maildomain.test anna\nbert@maildomain.test bert\n")):
         private.install_file(f"/etc/postfix/{name}", text)
         subprocess.run(["postmap", f"/etc/postfix/{name}"], check=True)
@@ -179,7 +181,8 @@ def test_postfix_announces_auth_twice_for_old_clients_and_delivers_to_the_maildi
     answer = client.ehlo()[1].decode()
     assert re.search(r"^AUTH PLAIN LOGIN$", answer, re.M) and re.search(r"^AUTH=PLAIN LOGIN$", answer, re.M), answer
     client.quit()
-    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test", "--to",
+    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test",
+                       "--to",
                        "info@maildomain.test", "--header", "Subject: by alias")
     assert code == 0, text
     wait_for_message("anna", "anna's pass:word", "by alias")
@@ -208,7 +211,8 @@ def test_a_wrong_password_is_535_and_the_right_one_works_afterwards():
 
 
 def test_dovecot_lda_delivers_for_a_virtual_domain():
-    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test", "--to",
+    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test",
+                       "--to",
                        "happy@gilmore.test", "--header", "Subject: by pipe")
     assert code == 0, text
     server.wait_log(r"lda\(happy@gilmore\.test\)<\d+><\S+>: (Info: )?msgid=<.*>: saved mail to INBOX")

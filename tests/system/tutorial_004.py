@@ -83,7 +83,8 @@ state = {}
 
 
 def send(recipient, subject, *more):
-    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test", "--to",
+    code, text = swaks("--server", "127.0.0.1", "--local-interface", OUTSIDE, "--from", "extuser@extdomain.test",
+                       "--to",
                        recipient, "--header", f"Subject: {subject}", *more)
     assert code == 0, text
 
@@ -104,7 +105,8 @@ def test_prepare():
     World()
     subprocess.run(["userdel", "vmail"], capture_output=True)
     subprocess.run(["groupadd", "-g", "997", "-o", "vmail"], capture_output=True)
-    subprocess.run(["useradd", "-o", "-u", "997", "-g", "997", "-m", "-d", "/home/vmail", "-s", "/sbin/nologin", "vmail"],
+    subprocess.run(["useradd", "-o", "-u", "997", "-g", "997", "-m", "-d", "/home/vmail", "-s", "/sbin/nologin",
+                    "vmail"],
                    check=True, capture_output=True)
     private.add_user("carl", uid=1200, password="carlpw")
     make_certificate("/etc/dovecot/dovecot.pem", "/etc/dovecot/private/dovecot.pem")
@@ -138,7 +140,8 @@ def test_virtual_delivers_and_imap_finds_it():
 
 def test_dovecot_lda_by_pipe_from_both_paths():
     for directory in ("lib", "libexec") if IS_CULVER else ("lib",):
-        state["postfix"] = Postfix(MAIN_CF + BY_LDA.replace("libexec", directory), MASTER_CF.format(directory=directory))
+        state["postfix"] = Postfix(MAIN_CF + BY_LDA.replace("libexec", directory),
+                                   MASTER_CF.format(directory=directory))
         state["postfix"].start()
         send("happy@gilmore.test", f"by pipe {directory}")
         count, headers = wait_for_subject("happy@gilmore.test", "putter", f"by pipe {directory}")
