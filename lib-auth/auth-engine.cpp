@@ -113,7 +113,11 @@ AuthResult AuthEngine::compare(const PassDbEntry& entry, AuthRequest& request, c
         return AuthResult::Mismatch;
     }
     if (*equal) note_upgrade(entry, request, reply, chain);
-    return *equal ? AuthResult::Ok : refuse("Password mismatch", describe(AuthResult::Mismatch), &password);
+    if (*equal) return AuthResult::Ok;
+    if (settings_.debug_passwords)
+        log_debug(fmt::format("{}({}): '{}' is not the password of '{}'", entry.driver, request.log_identity(),
+                              password.reveal(), reply.password.reveal()));
+    return refuse("Password mismatch", describe(AuthResult::Mismatch), &password);
 }
 
 // A lookup that found the user: his password for the mechanism, if it is of a kind that can serve it.

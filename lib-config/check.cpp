@@ -72,8 +72,20 @@ constexpr std::array<std::string_view, 9> kPassDbs = {"checkpassword", "ldap",  
                                                       "passwd-file",   "shadow", "sql",    "static"};
 constexpr std::array<std::string_view, 7> kUserDbs = {"checkpassword", "ldap", "passwd", "passwd-file",
                                                       "prefetch",      "sql",  "static"};
-// Dovecot's own, of which Culver has no implementation yet.
-constexpr std::array<std::string_view, 6> kOtherDbs = {"bsdauth", "dict", "imap", "lua", "vpopmail", "nss"};
+// Dovecot's own, of which Culver has no implementation, and what does the same here.
+struct OtherDb {
+    std::string_view driver, cure;
+};
+constexpr std::array<OtherDb, 8> kOtherDbs = {{
+    {"bsdauth", "use driver = pam"},
+    {"cdb", "use driver = passwd-file, which keeps a million users in memory"},
+    {"dict", "put the values into SQLite (driver = sql), or let a program ask for them (driver = checkpassword)"},
+    {"imap", "use driver = checkpassword with a program that logs in there, or driver = static with proxy and host"},
+    {"lua", "use sql or ldap with %variables, or driver = checkpassword, whose program may do what the script does"},
+    {"nss", "use driver = passwd, which asks NSS"},
+    {"sia", "use driver = pam"},
+    {"vpopmail", "use driver = checkpassword with vchkpw, or export the users to a passwd-file"},
+}};
 
 bool holds(const auto& list, std::string_view word) { return std::ranges::find(list, word) != std::ranges::end(list); }
 
@@ -83,8 +95,9 @@ void check_driver(std::string_view kind, const std::string& driver, const Settin
     std::string drivers = kind == "passdb"
                               ? "checkpassword, ldap, oauth2, pam, passwd, passwd-file, shadow, sql or static"
                               : "checkpassword, ldap, passwd, passwd-file, prefetch, sql or static";
-    if (holds(kOtherDbs, driver))
-        out.error(where, fmt::format("{}: Culver does not have the driver {} yet", kind, driver), "use " + drivers);
+    auto other = std::ranges::find(kOtherDbs, driver, &OtherDb::driver);
+    if (other != kOtherDbs.end())
+        out.error(where, fmt::format("{}: Culver does not have the driver {}", kind, driver), std::string(other->cure));
     else out.error(where, fmt::format("Unknown {} driver '{}'", kind, driver), "write driver = " + drivers);
 }
 

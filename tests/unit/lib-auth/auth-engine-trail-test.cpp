@@ -7,6 +7,7 @@
 
 #include "lib-auth/auth-engine.h"
 #include "lib-auth/login-trail.h"
+#include "lib-base/log.h"
 
 using namespace culver;
 
@@ -75,6 +76,24 @@ TEST_F(TrailTest, SaysWhatEachDatabaseSaid) {
               "passwd-file(second): unknown user");
     EXPECT_EQ(log_in("f", "x"),
               "passwd-file(first): the field fail refuses every login; passwd-file(second): unknown user");
+}
+
+TEST_F(TrailTest, PasswordsAreLoggedForWhoAsksForThatAlone) {
+    passdb("users", "alice:{PLAIN}stored-word\n");
+    std::string log;
+    set_log_sink([&](LogLevel, std::string_view text) { log += std::string(text) + '\n'; });
+    set_log_debug(true);
+    settings.debug = true;
+    for (bool wanted : {false, true}) {
+        settings.debug_passwords = wanted;
+        log.clear();
+        log_in("alice", "given-word");
+        EXPECT_EQ(log.find("given-word") != log.npos, wanted) << log;
+        EXPECT_EQ(log.find("stored-word") != log.npos, wanted) << log;
+        EXPECT_EQ(request.trail.text().find("-word"), std::string::npos) << request.trail.text();
+    }
+    set_log_debug(false);
+    set_log_sink({});
 }
 
 TEST_F(TrailTest, SaysWhyADatabaseWasNotAsked) {

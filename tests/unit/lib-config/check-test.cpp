@@ -1,4 +1,6 @@
 // check_settings: what parses and still cannot work.
+#include <fmt/format.h>
+
 #include "config-fixture.h"
 
 namespace culver {
@@ -57,7 +59,9 @@ TEST_F(CheckTest, MissingPiecesAreNamedWithWhatToWrite) {
     finds(good + "mail_home = /h/%z\n", "mail_home: Failed to expand /h/%z: Unknown variable '%z'");
     finds(good + "mail_home =\n", "mail_location begins in the home, but users have none");
     finds(good + "mail_location = mbox:~/m\n", "Culver does not read mbox yet");
-    finds(good + "passdb {\n driver = lua\n}\n", "passdb: Culver does not have the driver lua yet");
+    for (const char* driver : {"bsdauth", "cdb", "dict", "imap", "lua", "nss", "sia", "vpopmail"})
+        finds(good + fmt::format("passdb {{\n driver = {}\n}}\n", driver),
+              fmt::format("passdb: Culver does not have the driver {}", driver));
     finds(good + "passdb {\n driver = checkpassword\n args = /no/such/program x\n}\n",
           "passdb checkpassword: /no/such/program cannot be run: No such file or directory | correct args");
     finds(good + "userdb {\n driver = checkpassword\n}\n",
