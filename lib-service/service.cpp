@@ -279,7 +279,9 @@ void Service::on_retire(std::function<void()> callback) { impl_->on_retire = std
 
 Status Service::keep_worker(const KeptWorker& worker) {
     const int fds[] = {worker.channel.get(), worker.pidfd.get()};
-    return impl_->tell_master("KEEP\n" + KeptWorkerLine::of(worker).to_line(), fds);
+    const std::string message = "KEEP\n" + KeptWorkerLine::of(worker).to_line();
+    if (message.size() > kControlMessageLimit) return fail(ErrorCode::Limit, "it has too many groups");
+    return impl_->tell_master(message, fds);
 }
 
 void Service::forget_worker(pid_t pid) {

@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kLongLife{60};
 constexpr milliseconds kPendingRetry{2000};
 constexpr milliseconds kRetirePatience{15000};
 constexpr std::size_t kKeptWorkerLimit = 65536;
+constexpr std::size_t kControlMessageLimit = 64 << 10;
 
 // Who may hold private keys and the like; see Settings::without_secrets.
 // lmtp gives its workers none; the process that speaks with clients needs ssl_key for STARTTLS.
@@ -312,9 +313,10 @@ void ServiceGroup::read_control(pid_t pid) {
     for (;;) {
         auto it = processes_.find(pid);
         if (it == processes_.end()) return;
-        auto message = receive_with_fds(it->second.control.get(), 4096);
+        auto message = receive_with_fds(it->second.control.get(), kControlMessageLimit);
         if (!message && message.error().code == ErrorCode::Unavailable) return;
-        if (!message || message->bytes.empty())  // SIGCHLD follows
+        if (!message && message.error().code == ErrorCode::Limit) continue;  // no service of ours says so much
+        if (!message || message->bytes.empty())                              // SIGCHLD follows
             return context_.loop.unwatch(it->second.control.get());
         const std::string_view text = message->bytes;
         const std::string_view verb = text.substr(0, text.find('\n'));
