@@ -429,11 +429,30 @@ def test_ldapi_with_sasl_external():
 
 def test_sasl_with_a_password():
     """`dn` is the authentication name; sasl_authz_id would be somebody whose rights it takes."""
-    for more in ({}, {"sasl_realm": "mailhost.maildomain.test"}):
+    for more in ({}, {"sasl_realm": "mailhost.maildomain.test"}, {"sasl_authz_id": "u:Bob"}):
         pair = use(**{"dn": "Bob", "dnpass": "bobpw", "sasl_bind": "yes", "sasl_mech": "DIGEST-MD5", **more})
         with pair.together():
             pair.user("alice")
             pair.user("nobody")
+
+
+def test_nobody_becomes_somebody_else_by_sasl():
+    """sasl_authz_id of somebody whose rights the server does not give: a temporary failure."""
+    pair = use(dn="Bob", dnpass="bobpw", sasl_bind="yes", sasl_mech="DIGEST-MD5", sasl_authz_id="u:alice")
+    assert pair.culver.master().user("alice").kind == "FAIL"
+
+
+def test_settings_of_the_library():
+    """debug_level and a file of ldap.conf(5)'s kind change no answer."""
+    path = "/etc/pair/ldaprc"
+    private.install_file(path, "TIMEOUT 30\n")
+    for more in ({"ldaprc_path": path}, {"debug_level": "1"}):
+        pair = use(**more)
+        with pair.together():
+            pair.user("alice")
+            pair.login(plain("alice"))
+            pair.login(plain("alice", "wrong"))
+        assert pair.culver.master().user("alice").kind == "USER", pair.culver.log()[-2000:]
 
 
 def test_anonymous_and_wrong_dnpass_are_temporary_failures():

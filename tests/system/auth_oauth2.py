@@ -4,6 +4,7 @@ are checked with local keys: auth_oauth2_local.py."""
 
 import contextlib
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -18,9 +19,11 @@ Pair.ACCEPTED.update({name: Accepted(reason) for name, reason in {
                             "hears so fetches a new one; Dovecot calls it a temporary failure",
     "error-status": "an answer with a 4xx status lets nobody in, whatever stands in it",
     "list-of-audiences": "RFC 7662 allows a list of audiences or scopes; Dovecot sees none in it",
+    "client-certificate": "tls_cert_file works as documented; Dovecot 2.3 takes its name for the certificate",
     "active-missing": "active_attribute is set and the answer has no such member: refused",
     "aud-is-no-scope": "a token without scope is not let in by its audience (CVE-2026-73208); Dovecot only warns",
 }.items()})
+RAWLOG = "/var/tmp/rawlog"
 # name -> dovecot-oauth2.conf.ext; users are somebody@<name>.test
 CONFIGS = {
     "auth": "introspection_url = @URL@/introspect",
@@ -47,6 +50,10 @@ CONFIGS = {
     "dead": "introspection_url = http://127.0.0.1:1/introspect",
     "slow": "introspection_url = @URL@/slow\ntimeout_msecs = 2500",
     "tls": "introspection_url = @TLS@/introspect\ntls_ca_cert_file = /etc/pair/ca/ca.pem",
+    "clientcert": "introspection_url = @CLIENTCERT@/introspect\ntls_ca_cert_file = /etc/pair/ca/ca.pem\n"
+                  "tls_cert_file = /etc/pair/ca/client.pem\ntls_key_file = /etc/pair/ca/client.key",
+    "nocert": "introspection_url = @CLIENTCERT@/introspect\ntls_ca_cert_file = /etc/pair/ca/ca.pem",
+    "rawlog": f"introspection_url = @URL@/introspect\nrawlog_dir = {RAWLOG}",
     "otherca": "introspection_url = @TLS@/introspect\ntls_ca_cert_file = /etc/pair/otherca/ca.pem",
 }
 state = {}
@@ -75,9 +82,15 @@ def test_start():
     Authority("/etc/pair/otherca", "Somebody else's")
     state["web"] = web = WebServer(answer)
     state["tls"] = WebServer(answer, tls=authority.certificate("localhost"))
+    authority.certificate("client")
+    wanting = authority.certificate("localhost")
+    wanting.client_authority = authority.path
+    state["wanting"] = WebServer(answer, tls=wanting)
+    os.makedirs(RAWLOG)
+    shutil.chown(RAWLOG, "dovecot", "dovecot")
     text = "auth_mechanisms = plain login xoauth2 oauthbearer\n"
     for name, config in CONFIGS.items():
-        for key, value in (("@URL@", web.url), ("@TLS@", state["tls"].url),
+        for key, value in (("@URL@", web.url), ("@TLS@", state["tls"].url), ("@CLIENTCERT@", state["wanting"].url),
                            ("@CREDENTIALS@", web.url.replace("://", "://us%20er:pa%40ss@"))):
             config = config.replace(key, value)
         private.install_file(f"/etc/pair/{name}.conf", f"{config}\nopenid_configuration_url = {OIDC}\n")
@@ -132,6 +145,28 @@ def test_tokens_that_are_good():
         assert reply.kind == "OK" and reply.get("token") == "good", reply
         assert both(domain, name="ALICE").get("user") == user(domain)
         assert both(domain, name="bob").kind == "FAIL"
+
+
+def test_a_service_that_wants_to_know_who_asks():
+    """tls_cert_file and tls_key_file; without them the service closes, which is a temporary failure."""
+    known(email=user("clientcert"))
+    assert one("clientcert", accept="client-certificate").kind == "OK"
+    known(email=user("nocert"))
+    assert state["pair"].culver.auth().login(sasl.OAuthBearer(user("nocert"), "t")).get("code") == "temp_fail"
+
+
+def test_what_is_said_is_kept_where_an_admin_wants_it():
+    """rawlog_dir: each request and its answer, for nobody else to read, as they hold the token."""
+    known(email=user("rawlog"), scope="rawlogged")
+    assert state["pair"].culver.auth().login(sasl.OAuthBearer(user("rawlog"), "thetoken")).kind == "OK"
+    kept = {}
+    for name in os.listdir(RAWLOG):
+        assert os.stat(f"{RAWLOG}/{name}").st_mode & 0o077 == 0, name
+        with open(f"{RAWLOG}/{name}") as file:
+            kept[name.rsplit(".")[-1]] = file.read()
+    assert sorted(kept) == ["in", "out"], kept
+    assert "GET /introspect" in kept["out"] and "thetoken" in kept["out"], kept
+    assert kept["in"].startswith("HTTP/1.1 200") and "rawlogged" in kept["in"], kept
 
 
 def test_fields_of_the_answer():
