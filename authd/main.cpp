@@ -49,14 +49,20 @@ void leave_when_idle(EventLoop& loop, AuthServer& server, EventLoop::Clock::time
 }
 
 // What the master, its settings and new clients want of the server from now on.
+// Who wants to see passwords wants to see the lines that they stand in.
+void follow_debug(const Settings& settings) {
+    set_log_debug(settings.boolean("auth_debug") || settings.boolean("auth_debug_passwords"));
+}
+
 void follow(Service& self, AuthServer& server, const Settings& settings) {
+    follow_debug(settings);
     server.limit_connections(connection_limit(settings), [&self](bool full) { self.pause_listeners(full); });
     self.watch_listeners([&server](InheritedListener& listener) {
         server.accept_from(listener.fd.get(), auth_protocol_of(listener.name));
     });
     self.on_reload([&self, &server] {
         auto fresh = self.settings();
-        set_log_debug(fresh->boolean("auth_debug"));
+        follow_debug(*fresh);
         server.want_penalties(penalties_wanted(*fresh));
         if (auto used = server.use_settings(AuthSettings::from(*fresh), service_auth_settings(*fresh)); !used)
             log_error(fmt::format("reload: the old settings stay in use: {}", used.error().detail));
