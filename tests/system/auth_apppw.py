@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""App passwords: doveadm makes them, authd takes them beside every passdb, and a revoked one is worth nothing at once."""
+"""App passwords: doveadm makes them, authd takes them beside every passdb, a revoked one is worth nothing at once."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""passdb and userdb checkpassword beside Debian's Dovecot: the same programs, asked by both, must see and say the same."""
+"""passdb and userdb checkpassword beside Debian's Dovecot: the same programs, asked by both, see and say the same."""
 
 import glob
 import json
@@ -277,7 +277,7 @@ def test_programs_that_cannot_be_run():
 
 
 def test_programs_that_become_the_user():
-    """auth as root: refused for who setuid()s, unless he says that it is meant, or checkpassword-reply is set-group-id."""
+    """auth as root: refused for who setuid()s, unless he says it is meant, or checkpassword-reply is set-group-id."""
     pair = mirror("service auth {\n  user = root\n}")
     reply = os.path.join(os.environ.get("CULVER_BUILD", ""), "libexec/dovecot/checkpassword-reply")
     with pair.together():

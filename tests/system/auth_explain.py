@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`doveadm auth explain` in the situations that admins get into: it names the mistake, and what it foretells happens."""
+"""`doveadm auth explain` where admins get into trouble: it names the mistake, and what it foretells happens."""
 
 import os
 import shutil

@@ -117,7 +117,7 @@ def masked(line):
 
 
 def compare(conversations, socket="auth-client", whole=False, accept=None):
-    """{what: pieces}: all at once, with both servers. `whole`: the greeting too. `accept`: {what: accepted difference}"""
+    """{what: pieces}: all at once, with both servers. `whole`: the greeting too. `accept`: {what: a difference}"""
     pair = state["pair"]
     cut = (lambda lines: lines) if whole else without_greeting
     with concurrent.futures.ThreadPoolExecutor(60) as pool:

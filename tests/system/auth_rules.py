@@ -220,7 +220,8 @@ MASTERS = [plain("same*boss", "bpw"), plain("same*boss", "bad"), plain("same*nob
 SEPARATOR = "auth_master_user_separator = *\nauth_mechanisms = plain login cram-md5 scram-sha-1\n"
 for name, settings in {
         "master": (), "master, pass": ("pass = yes",), "master, continue": ("result_success = continue",),
-        "master, continue-ok": ("result_success = continue-ok",), "master, return-fail": ("result_success = return-fail",),
+        "master, continue-ok": ("result_success = continue-ok",),
+        "master, return-fail": ("result_success = return-fail",),
         "master, failures return": ("result_failure = return",),
         "master, mechanisms": ("mechanisms = plain",), "master, filter": ("username_filter = b*",),
         "master, fields": ("default_fields = dm=%u userdb_y=%{login_user}",
@@ -377,7 +378,7 @@ def is_challenged(kind, what):
     return kind == "login" and what.name not in ("PLAIN", "LOGIN")
 
 
-# Where Culver differs on purpose: name -> (reason, does this difference look like it). docs/auth-protocol.md has them too.
+# Where Culver differs on purpose: name -> (reason, does this difference look like it); also in docs/auth-protocol.md.
 ACCEPTED = {
     "unproven": (
         "fields of the databases are not in the FAIL of a mechanism that never proved anybody",
@@ -402,7 +403,7 @@ ACCEPTED = {
                                                                            "u1") and theirs.kind == "NOTFOUND" and
         ours.kind == "PASS"),
     "proxy-of-lookups": (
-        "PASS gives the proxy fields as they are: nobody but a login can be sent elsewhere, and no lookup waits for DNS",
+        "PASS gives the proxy fields as they are: only a login can be sent elsewhere, and no lookup waits for DNS",
         lambda case, kind, what, theirs, ours: kind == "pass" and case == "each field" and what[0] in "pqu" and
         ours.get("proxy_maybe" if what != "p9" and what != "p6" else "proxy") is not None),
     "userdb-that-failed": (
