@@ -9,7 +9,8 @@
 namespace culver {
 
 struct LoginLogFields {
-    std::string user, mechanism, remote_ip, local_ip, real_remote_ip, real_local_ip, session, tls_description, server_name, protocol, client_id;
+    std::string user, mechanism, remote_ip, local_ip, real_remote_ip, real_local_ip, session, tls_description,
+        server_name, protocol, client_id;
     std::uint16_t local_port = 0, remote_port = 0;
     long mail_pid = 0;  // 0: none
     enum class Security { None, Secured, TlsHandshaking, Tls } security = Security::None;
