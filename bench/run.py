@@ -6,10 +6,11 @@
     bench/run.py auth                  all whose names begin with auth_
     bench/run.py --rounds 5 --out docs/performance-table.md
 
-Needs root (a private machine), Debian's dovecot-imapd and dovecot-lmtpd, and build/release with culver-load. Dovecot runs
-tuned as its documentation advises: login processes reused, the auth cache on, processes kept. Mail lies on the real disk.
-CPU is that of all processes of a server together (its cgroup), per operation; the rate is the wall clock's. Each figure is
-a median over the rounds; the ratio is the median of the rounds' ratios. docs/performance.md says how to read them.
+Needs root (a private machine), Debian's dovecot-imapd and dovecot-lmtpd, and build/release with culver-load. Dovecot
+runs tuned as its documentation advises: login processes reused, the auth cache on, processes kept. Mail lies on the
+real disk. CPU is that of all processes of a server together (its cgroup), per operation; the rate is the wall
+clock's. Each figure is a median over the rounds; the ratio is the median of the rounds' ratios. docs/performance.md
+says how to read them.
 """
 
 import argparse
