@@ -56,7 +56,7 @@ def chown(path):
 
 def test_start():
     private.install_file(f"{DB}/users", "old@x:{PLAIN}secret:5000:5000::/var/vmail/x/old::\n"
-                                        "away@x:{PLAIN}secret::::::proxy host=192.0.2.9\n"
+                                        "away@x:{PLAIN}secret::::::proxy host=127.0.0.7 port=1\n"
                                         "maybe@x:{PLAIN}secret::::::proxy_maybe host=127.0.0.1\n")
     private.install_file("/etc/dovecot/closed/users", "shut@x:{PLAIN}secret\n")
     private.install_file("/etc/dovecot/sql.conf.ext", f"""driver = sqlite
@@ -110,10 +110,10 @@ def test_a_name_cannot_write_lines_of_its_own():
     assert "name: Username character disallowed" in line, line
 
 
-def test_a_login_that_belongs_elsewhere_is_a_temporary_no():
+def test_a_login_that_belongs_to_a_server_that_is_down_is_a_temporary_no():
     answer = log_in("away@x", "secret")
     assert " NO [UNAVAILABLE]" in answer, answer
-    state["server"].wait_log("passdb asks for proxying")
+    state["server"].wait_log(r"127\.0\.0\.7:1.*Connection refused")
     assert " OK " in log_in("maybe@x", "secret", "127.0.0.1"), "proxy_maybe to this server is a login here"
 
 
