@@ -35,6 +35,20 @@ Status begin_ldap_library(const LdapConfig& config) {
     return {};
 }
 
+namespace {
+
+// What ldap.conf and ldaprc say, or nothing. A handle inherits the library's TLS context but no names of files, and one
+// of its own is made of those alone: without this the authorities of ldap.conf would not count.
+std::string of_ldap_conf(int option) {
+    char* value = nullptr;
+    if (::ldap_get_option(nullptr, option, &value) != LDAP_OPT_SUCCESS || !value) return {};
+    std::string text = value;
+    ::ldap_memfree(value);
+    return text;
+}
+
+}  // namespace
+
 Status LdapTls::set_options(LDAP* handle) const {
     struct {
         std::string_view setting;
@@ -48,9 +62,10 @@ Status LdapTls::set_options(LDAP* handle) const {
         {"tls_cipher_suite", LDAP_OPT_X_TLS_CIPHER_SUITE, config_.tls_cipher_suite},
     };
     for (const auto& text : texts) {
-        if (text.value.empty()) continue;
-        if (::ldap_set_option(handle, text.option, text.value.c_str()) != LDAP_OPT_SUCCESS)
-            return fail(ErrorCode::InvalidArgument, fmt::format("Can't set {} to {}", text.setting, text.value));
+        const std::string value = text.value.empty() ? of_ldap_conf(text.option) : text.value;
+        if (value.empty()) continue;
+        if (::ldap_set_option(handle, text.option, value.c_str()) != LDAP_OPT_SUCCESS)
+            return fail(ErrorCode::InvalidArgument, fmt::format("Can't set {} to {}", text.setting, value));
     }
     if (config_.tls_require_cert >= 0 &&
         ::ldap_set_option(handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &config_.tls_require_cert) != LDAP_OPT_SUCCESS)
@@ -67,9 +82,10 @@ Result<std::shared_ptr<LdapTls>> LdapTls::load(const LdapConfig& config) {
     TRY(tls->set_options(handle));
     int client = 0;
     if (::ldap_set_option(handle, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS)
-        return fail(ErrorCode::InvalidArgument,
-                    "the tls_* settings cannot be used: are the files there, readable and PEM, does the key fit the "
-                    "certificate, is tls_cipher_suite a priority string of GnuTLS?");
+        return fail(
+            ErrorCode::InvalidArgument,
+            "the tls_* settings (or those of ldap.conf) cannot be used: are the files there, readable and PEM, does the key fit the "
+            "certificate, is tls_cipher_suite a priority string of GnuTLS?");
     ::ldap_get_option(handle, LDAP_OPT_X_TLS_CTX, &tls->context_);
     return tls;
 }

@@ -32,10 +32,11 @@ def wait_for(condition, what, timeout=60.0):
 
 
 def is_alive(pid):
-    """False for a zombie too: in a private machine nobody reaps a daemon."""
+    """False for a zombie too: in a private machine nobody reaps a daemon. Its sockets are closed then, which a zombie
+    with threads that still have to end does not say of itself."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 

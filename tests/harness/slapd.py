@@ -139,6 +139,12 @@ class Slapd:
     def freeze(self):
         """It accepts connections, as the kernel does that, and never answers."""
         self.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: set(self._thread_states()) == {"T"}, "each of slapd's threads stands still")
+
+    def _thread_states(self):
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{task}/stat") as file:
+                yield file.read().rsplit(")", 1)[1].split()[0]
 
     def thaw(self):
         if is_alive(self.process.pid):

@@ -443,10 +443,10 @@ def test_nobody_becomes_somebody_else_by_sasl():
 
 
 def test_settings_of_the_library():
-    """debug_level and a file of ldap.conf(5)'s kind change no answer."""
+    """A file of ldap.conf(5)'s kind may name the authorities; debug_level changes no answer."""
     path = "/etc/pair/ldaprc"
-    private.install_file(path, "TIMEOUT 30\n")
-    for more in ({"ldaprc_path": path}, {"debug_level": "1"}):
+    private.install_file(path, f"TLS_CACERT {CERTIFICATES}/ca.pem\n")
+    for more in ({"ldaprc_path": path, "tls": "yes"}, {"debug_level": "1"}):
         pair = use(**more)
         with pair.together():
             pair.user("alice")

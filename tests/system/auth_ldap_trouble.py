@@ -136,10 +136,12 @@ def test_a_server_that_hangs():
             if connected:
                 assert login_time(servers[-1])[0].kind == "OK", servers[-1].log()[-2000:]
     state["slapd"].freeze()
-    with concurrent.futures.ThreadPoolExecutor(len(servers)) as pool:
-        meanwhile = list(pool.map(ask_what_hangs, servers))
+    try:
+        with concurrent.futures.ThreadPoolExecutor(len(servers)) as pool:
+            meanwhile = list(pool.map(ask_what_hangs, servers))
+    finally:
+        state["slapd"].thaw()
     assert any(meanwhile), "authd's loop is blocked"
-    state["slapd"].thaw()
     for server in servers:
         wait_for(lambda: login_time(server)[0].kind == "OK", "logins work again")
         server.stop()
