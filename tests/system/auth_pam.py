@@ -298,7 +298,8 @@ def test_the_supervisor_is_killed():
     wait_for(lambda: not [pid for pid in before if is_alive(pid)], "the old auth has ended")
     pair.culver.forget_clients()
     wait_for(lambda: answers(pair.culver), "auth is started again")
-    assert pair.culver.auth_pids() != before and supervisor(pair.culver)
+    assert not set(pair.culver.auth_pids()) & set(before)
+    wait_for(lambda: supervisor(pair.culver), "a supervisor beside the new auth")
 
 
 def supervisor(peer):

@@ -209,8 +209,8 @@ def dialogue(kind, user, *commands):
 def heard(name):
     """Without what differs from connection to connection."""
     lines, scripted[name].lines = scripted[name].lines, []
-    if lines and lines[0].startswith("\x16\x03"):
-        return ["a TLS handshake"]
+    if name == "no-tls-there":
+        return []  # random bytes, in which a line may end or not
     return [re.sub(r'("x-session-id"|"x-\w+-port") "[^"]*"', r"\1 *",
                    re.sub(r'"x-connected-ip" "[^"]*"', '"x-connected-ip" *', line)) for line in lines]
 
