@@ -16,6 +16,7 @@ MILLION = 1000000
 CORES = os.cpu_count()
 # One request in flight waits for the other side each time; so many are enough for a figure that stands still.
 MANY = {"culver": 20000, "dovecot": 20000}
+MANY_BUSY = {"culver": 60000, "dovecot": 60000}
 MANY_HASHES = {"culver": 20000, "dovecot": 1500}  # of a server that hashes each time: 1.8 ms each
 
 PASSWD_FILE = "passdb {{\n  driver = passwd-file\n  args = {folder}/{name}\n}}\n"
@@ -107,27 +108,24 @@ def hashes_per_second(peer, count):
 
 
 def register(measurement):
-    def one_in_flight(name, title, setup_name, many, user):
-        """Two figures: both sides on one core, and as the scheduler spreads them."""
+    def both_ways(name, title, setup_name, many, user, connections=1, in_flight=1):
+        """Two figures: server and load on one core, and as the scheduler spreads them."""
+        def spread(peer):
+            return warm_and_measure(peer, many[peer.name], connections, in_flight, user)
+
         def one_core(peer):
             with peer.on_one_core():
-                return warm_and_measure(peer, many[peer.name], 1, 1, user)
-
-        def spread(peer):
-            return warm_and_measure(peer, many[peer.name], 1, 1, user)
+                return spread(peer)
 
         one_core.__name__, spread.__name__ = f"{name}_one_core", name
-        measurement(f"{title}, 1 in flight, on one core", "µs CPU", setup_name)(one_core)
-        measurement(f"{title}, 1 in flight, each side on its own core", "µs CPU", setup_name)(spread)
+        title += f", {in_flight} in flight" + (f" on each of {connections} connections" if connections > 1 else "")
+        measurement(f"{title}, on one core", "µs CPU", setup_name)(one_core)
+        measurement(f"{title}, on all cores", "µs CPU", setup_name)(spread)
 
-    one_in_flight("auth_plain", "AUTH PLAIN, scheme PLAIN", "auth-plain", MANY, "user7")
-
-    @measurement("AUTH PLAIN, scheme PLAIN, 16 in flight on each of 4 connections", "µs CPU", "auth-plain")
-    def auth_plain_busy(peer):
-        return warm_and_measure(peer, 60000, 4, 16, "user7")
-
-    one_in_flight("auth_again", "repeated login, SHA512-CRYPT in a passwd-file", "auth-hash", MANY_HASHES, "user7")
-    one_in_flight("auth_again_sql", "repeated login, SHA512-CRYPT behind SQLite", "auth-hash-sql", MANY_HASHES, "user7")
+    both_ways("auth_plain", "AUTH PLAIN, scheme PLAIN", "auth-plain", MANY, "user7")
+    both_ways("auth_plain_busy", "AUTH PLAIN, scheme PLAIN", "auth-plain", MANY_BUSY, "user7", 4, 16)
+    both_ways("auth_again", "repeated login, SHA512-CRYPT in a passwd-file", "auth-hash", MANY_HASHES, "user7")
+    both_ways("auth_again_sql", "repeated login, SHA512-CRYPT behind SQLite", "auth-hash-sql", MANY_HASHES, "user7")
 
     @measurement("SHA512-CRYPT, each login hashed: share of what crypt(3) makes of the CPU that the load leaves", "%",
                  "auth-no-cache")
@@ -159,8 +157,7 @@ def register(measurement):
         micro(peer, 1, 1, 1, "user999999")
         return peer.memory_kilobytes() / 1000, 0
 
-    one_in_flight("auth_million_login", "passwd-file of 1,000,000: a login of any of them", "auth-million", MANY,
-                  "user%d")
+    both_ways("auth_million_login", "passwd-file of 1,000,000: a login of any of them", "auth-million", MANY, "user%d")
 
 
 def between(peer):
