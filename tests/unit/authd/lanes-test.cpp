@@ -12,43 +12,20 @@
 #include <thread>
 
 #include "lib-base/log.h"
+#include "tests/unit/authd/hung-pam.h"
 #include "tests/unit/authd/peer.h"
 
 namespace culver {
 namespace {
 
-// /etc/shadow behind a directory service that hangs: every question waits until the test lets it go.
-class HungShadow final : public PamBackend {
-public:
-    Result<PamAnswer> authenticate(const PamCall& call) override {
-        std::unique_lock lock(mutex_);
-        ++asked_;
-        changed_.notify_all();
-        changed_.wait(lock, [this] { return released_; });
+// It knows one user, who stands in no file.
+class HungShadow final : public HungPam {
+    PamAnswer answer(const PamCall& call) override {
         PamAnswer answer;
         answer.verdict = call.user == "late" ? Verdict::Match : Verdict::UnknownUser;
         answer.secret = SecretString("{PLAIN}secret");
         return answer;
     }
-    void release() {
-        std::lock_guard lock(mutex_);
-        released_ = true;
-        changed_.notify_all();
-    }
-    void wait_for_questions(int count) {
-        std::unique_lock lock(mutex_);
-        EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return asked_ >= count; }));
-    }
-    int asked() {
-        std::lock_guard lock(mutex_);
-        return asked_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool released_ = false;
-    int asked_ = 0;
 };
 
 constexpr std::size_t kThreads = 2;

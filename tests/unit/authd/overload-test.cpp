@@ -4,13 +4,13 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "lib-base/log.h"
+#include "tests/unit/authd/hung-pam.h"
 #include "tests/unit/authd/peer.h"
 
 namespace culver {
@@ -19,34 +19,6 @@ namespace {
 constexpr const char* kSlowHash =
     "{SHA512-CRYPT}$6$KvHW9qXuWW2U7U7w$iDElB1uS3EdRz5gLBKquTnvSXrQuIUA.ayqxYmRvsNl.WG3196Lzxn7AiMreaQn//8in60QXmTkhwyDo"
     "iyngx.";
-
-// PAM as a module that hangs: every question waits until the test lets it go.
-class HungPam final : public PamBackend {
-public:
-    Result<PamAnswer> authenticate(const PamCall&) override {
-        std::unique_lock lock(mutex_);
-        ++asked_;
-        changed_.wait(lock, [this] { return released_; });
-        PamAnswer answer;
-        answer.verdict = Verdict::Match;
-        return answer;
-    }
-    void release() {
-        std::lock_guard lock(mutex_);
-        released_ = true;
-        changed_.notify_all();
-    }
-    int asked() {
-        std::lock_guard lock(mutex_);
-        return asked_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool released_ = false;
-    int asked_ = 0;
-};
 
 class OverloadTest : public testing::Test {
 protected:
